@@ -1,0 +1,1 @@
+"""Helpers that know no configuration: errors, files, paths, progress, logging, processes."""

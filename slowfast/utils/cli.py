@@ -1,0 +1,67 @@
+"""Exit codes and error messages shared by every command."""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable
+
+from slowfast.utils.errors import InputError
+
+EXIT_OK = 0
+EXIT_INTERNAL = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+# A run that was asked to stop (SIGTERM, SIGINT) and saved its state: call it again to go on (BSD's EX_TEMPFAIL).
+EXIT_PREEMPTED = 75
+
+
+class Preempted(Exception):
+    """The run was asked to stop and has saved everything an exact resume needs."""
+
+
+def make_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Return a parser whose help ends with an example command.
+
+    Args:
+        description: what the command does, one or two sentences.
+        example: a command line that works as it stands.
+    """
+    return argparse.ArgumentParser(
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Call `main` and leave the process with the documented exit status.
+
+    Args:
+        main: returns None or an exit status; raises `InputError` for bad input (exit 2, one sentence on
+            stderr) and `Preempted` after an orderly stop (exit 75). Anything else is an internal failure (1).
+    """
+    try:
+        status = main() or EXIT_OK
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = EXIT_BAD_INPUT
+    except Preempted as stop:
+        print(f"stopped: {stop}", file=sys.stderr)
+        status = EXIT_PREEMPTED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        status = EXIT_OK
+    except Exception as error:
+        full_disk = isinstance(error, OSError) and error.errno == 28
+        if full_disk:
+            print(f"error: no space left on the disk while writing {error.filename or 'output'};"
+                  " free some space and call the same command again: it resumes", file=sys.stderr)
+        else:
+            traceback.print_exc()
+            print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        status = EXIT_INTERNAL
+    sys.stdout.flush()
+    sys.exit(status)

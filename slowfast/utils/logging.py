@@ -1,0 +1,32 @@
+"""Log lines on the terminal and in `stdout.log`."""
+
+import logging
+import sys
+from pathlib import Path
+
+_FORMAT = "[%(asctime)s][%(levelname)s] %(message)s"
+
+
+def setup_logging(folder: str | Path | None = None, *, main_process: bool = True) -> None:
+    """Send the package's log to stderr and, given a folder, append it to `<folder>/stdout.log`.
+
+    Args:
+        folder: where `stdout.log` goes, or None for the terminal only.
+        main_process: other processes of one job log warnings only, to stderr.
+    """
+    root = logging.getLogger("slowfast")
+    root.handlers.clear()
+    root.propagate = False
+    root.setLevel(logging.INFO if main_process else logging.WARNING)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if folder is not None and main_process:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(Path(folder) / "stdout.log", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%m/%d %H:%M:%S"))
+        root.addHandler(handler)
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Return the logger of a module of this package."""
+    return logging.getLogger(name if name.startswith("slowfast") else f"slowfast.{name}")
