@@ -33,7 +33,15 @@ setup(
         "safetensors>=0.4",
     ],
     extras_require={
-        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.6", "transformers>=4.40", "onnx>=1.16", "onnxruntime>=1.18", "onnxscript"],
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6",
+            "ruff>=0.6",
+            "transformers>=4.40",
+            "onnx>=1.16",
+            "onnxruntime>=1.18",
+            "onnxscript",
+        ],
         "workflow": ["snakemake>=8"],
         "torchcodec": ["torchcodec>=0.1"],
     },

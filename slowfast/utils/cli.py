@@ -57,8 +57,11 @@ def run(main: Callable[[], int | None]) -> None:
     except Exception as error:
         full_disk = isinstance(error, OSError) and error.errno == 28
         if full_disk:
-            print(f"error: no space left on the disk while writing {error.filename or 'output'};"
-                  " free some space and call the same command again: it resumes", file=sys.stderr)
+            print(
+                f"error: no space left on the disk while writing {error.filename or 'output'};"
+                " free some space and call the same command again: it resumes",
+                file=sys.stderr,
+            )
         else:
             traceback.print_exc()
             print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)

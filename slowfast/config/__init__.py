@@ -1,0 +1,7 @@
+"""Configuration: defaults, files with `_BASE_`, overrides, validation. The only room that knows yacs."""
+
+from slowfast.config.defaults import get_cfg
+from slowfast.config.load import config_difference, dump_config, flatten, load_config
+from slowfast.config.validate import parse_also
+
+__all__ = ["config_difference", "dump_config", "flatten", "get_cfg", "load_config", "parse_also"]

@@ -1,0 +1,217 @@
+"""Every configuration key with its default value and one comment; upstream's names keep upstream's meaning."""
+
+from fvcore.common.config import CfgNode as CN
+
+
+def get_cfg() -> CN:
+    """Return a fresh, unfrozen tree of all defaults."""
+    return _C.clone()
+
+
+_C = CN()
+_C.OUTPUT_DIR = "./tmp"  # where a run writes; a config in an exp_* folder defaults to that folder
+_C.RNG_SEED = 1  # seed of every random number generator of a run
+_C.NUM_GPUS = 1  # at most this many GPUs; 0, or none present, means the CPU
+_C.NUM_SHARDS = 1  # number of machines of one job; scales the learning rate with BASE_LR_SCALE_NUM_SHARDS
+_C.NUM_THREADS = 0  # CPU threads of one process for tensor operations; 0 leaves it to torch
+_C.DIST_BACKEND = "nccl"  # torch.distributed backend on GPUs; gloo is used on the CPU
+_C.LOG_PERIOD = 10  # iterations between two log lines
+_C.LOG_MODEL_INFO = True  # log the number of parameters at the start
+
+_C.AUG = CN()
+_C.AUG.ENABLE = False  # RandAugment, random resized crop, flip and erasing on training clips
+_C.AUG.AA_TYPE = "rand-m9-mstd0.5-inc1"  # RandAugment in timm's notation; empty switches it off
+_C.AUG.INTERPOLATION = "bicubic"  # of RandAugment's geometric operations
+_C.AUG.NUM_SAMPLE = 1  # augmented copies of every training clip in a batch (repeated augmentation)
+_C.AUG.RE_PROB = 0.25  # probability of random erasing
+_C.AUG.RE_MODE = "pixel"  # fill of erased boxes: pixel (normal noise per value), rand (one colour) or const (zero)
+_C.AUG.RE_COUNT = 1  # boxes erased per clip
+_C.AUG.DARKEN = False  # darken training clips of the labelled split by a physical camera model
+_C.AUG.DARKEN_PROB = 0.5  # share of clips that AUG.DARKEN darkens
+
+_C.BN = CN()
+_C.BN.USE_PRECISE_STATS = False  # adapt the BatchNorm statistics to BN.ADAPT_SPLIT before every evaluation
+_C.BN.NUM_BATCHES_PRECISE = 200  # batches of one adaptation pass, at most one epoch of the split
+_C.BN.ADAPT_SPLIT = "train_unlabel"  # split whose clips give the statistics
+_C.BN.WEIGHT_DECAY = 0.0  # weight decay of BatchNorm parameters
+
+_C.DATA = CN()
+_C.DATA.PATH_PREFIX = "data"  # data root: lists and video folders lie below it
+_C.DATA.PATH_LABEL_SEPARATOR = " "  # between the columns of a list
+_C.DATA.PSEUDO_CSV = ""  # pseudo-label list below the data root; not empty: train with source and target step
+_C.DATA.CLASS_NAMES = []  # names of the classes; empty: ARID's for 11 classes, else numbers
+_C.DATA.ALLOW_OUTSIDE = False  # lists may name files outside the data root
+_C.DATA.MAX_FAILED = 0.1  # a run stops when more than this share of the clips of a split cannot be read
+_C.DATA.DECODING_BACKEND = "pyav"  # pyav, decord or torchcodec; all give the same frames
+_C.DATA.CACHE_MB = 0  # decoded clips of small data sets kept in memory, per process; 0 switches it off
+_C.DATA.DEVICE_TRANSFORM = False  # hand over uint8 clips; gamma, normalisation and crops run on the device
+_C.DATA.NUM_FRAMES = 8  # frames of one clip
+_C.DATA.SAMPLING_RATE = 8  # frame step of dense sampling; not used by uniform sampling
+_C.DATA.USE_OFFSET_SAMPLING = False  # dense test views reach from the first to the last possible start
+_C.DATA.MEAN = [0.45, 0.45, 0.45]  # subtracted from RGB values in 0..1
+_C.DATA.STD = [0.225, 0.225, 0.225]  # divisor after that
+_C.DATA.SUBTRACT_TEMPORAL_MEAN = 0.0  # share of the clip's mean over time subtracted after normalisation
+_C.DATA.TRAIN_CROP_SIZE = 224  # side of training crops in pixels
+_C.DATA.TEST_CROP_SIZE = 256  # short side and crop side in testing, pixels
+_C.DATA.TRAIN_JITTER_SCALES = [256, 320]  # short side range of training without AUG.ENABLE, pixels
+_C.DATA.TRAIN_JITTER_SCALES_RELATIVE = []  # area range of the random resized crop, e.g. [0.08, 1.0]
+_C.DATA.TRAIN_JITTER_ASPECT_RELATIVE = []  # aspect range of the random resized crop, e.g. [0.75, 1.3333]
+_C.DATA.RANDOM_FLIP = True  # mirror training clips with probability 0.5
+_C.DATA.ENSEMBLE_METHOD = "sum"  # scores of the views and crops of a video: sum or max
+_C.DATA.GAMMA = CN()  # exponent of the gamma correction per role; 1 is off, below 1 brightens
+_C.DATA.GAMMA.SOURCE = 1.0  # labelled training clips
+_C.DATA.GAMMA.TARGET = 1.0  # pseudo-labelled training clips
+_C.DATA.GAMMA.BN = 1.0  # clips of the BatchNorm adaptation
+_C.DATA.GAMMA.VAL_BRIGHT = 1.0  # bright validation split
+_C.DATA.GAMMA.VAL_DARK = 0.25  # dark validation split
+_C.DATA.GAMMA.TEST = 0.25  # every split in testing
+_C.DATA.SPLITS = CN()  # split: [list below the data root, folder of its videos below the data root]
+_C.DATA.SPLITS.train_label = ["train_label+val_dry.csv", "labeled_train/Train"]  # labelled, normal light
+_C.DATA.SPLITS.train_unlabel = ["total_unlabel.csv", "dark_train/Train"]  # BatchNorm adaptation
+_C.DATA.SPLITS.train_pseudo_label = ["", "dark_train/Train"]  # its list is DATA.PSEUDO_CSV
+_C.DATA.SPLITS.val_dry = ["val_dry.csv", "dry_run/Validation"]  # bright validation
+_C.DATA.SPLITS.arid = ["arid.csv", "dark_train/Train"]  # dark validation
+_C.DATA.SPLITS.dark_unlabel = ["dark_unlabel.csv", "dark_train/Train"]  # unlabelled dark clips
+_C.DATA.SPLITS.total_unlabel = ["total_unlabel.csv", "dark_train/Train"]  # the pool that gets pseudo-labels
+_C.DATA.SPLITS.test = ["test.csv", "Test"]  # submission
+
+_C.DATA_LOADER = CN()
+_C.DATA_LOADER.NUM_WORKERS = 8  # decoding processes per training process; 0 decodes in the process itself
+_C.DATA_LOADER.PIN_MEMORY = True  # page-locked batches for GPUs
+_C.DATA_LOADER.TIMEOUT = 300  # seconds a worker may take for one batch
+
+_C.MIXUP = CN()
+_C.MIXUP.ENABLE = False  # mixup and cutmix on training batches
+_C.MIXUP.ALPHA = 0.8  # beta distribution of mixup
+_C.MIXUP.CUTMIX_ALPHA = 1.0  # beta distribution of cutmix
+_C.MIXUP.PROB = 1.0  # share of mixed batches
+_C.MIXUP.SWITCH_PROB = 0.5  # share of cutmix among them
+_C.MIXUP.LABEL_SMOOTH_VALUE = 0.1  # label smoothing of mixed targets
+
+_C.MODEL = CN()
+_C.MODEL.ARCH = "slowfast"  # uniformer, mvit, sf or videomae; upstream's default names none of them
+_C.MODEL.NUM_CLASSES = 400  # number of classes K
+_C.MODEL.DROPOUT_RATE = 0.5  # dropout before the head (MViT)
+_C.MODEL.LOSS_FUNC = "cross_entropy"  # cross_entropy or soft_cross_entropy
+_C.MODEL.PSEUDO_LOSS_FUNC = ""  # kl: target loss against the stored probabilities; empty: LOSS_FUNC with hard labels
+_C.MODEL.SOFT_T = 1  # temperature of the kl loss
+_C.MODEL.USE_CHECKPOINT = False  # activation checkpointing: less memory, more time
+_C.MODEL.CHECKPOINT_NUM = [0, 0, 0, 0]  # checkpointed blocks per stage (UniFormer)
+_C.MODEL.PRETRAIN_DIR = "pretrained"  # folder of starting weights named by UNIFORMER / SF .PRETRAIN_NAME
+
+_C.UNIFORMER = CN()  # Li et al., UniFormer, ICLR 2022
+_C.UNIFORMER.EMBED_DIM = [64, 128, 320, 512]  # widths of the four stages
+_C.UNIFORMER.DEPTH = [3, 4, 8, 3]  # blocks of the four stages
+_C.UNIFORMER.HEAD_DIM = 64  # width of one attention head
+_C.UNIFORMER.MLP_RATIO = 4  # hidden width over width
+_C.UNIFORMER.QKV_BIAS = True  # bias of the query, key, value projection
+_C.UNIFORMER.QKV_SCALE = None  # scale of the attention; None: head width ** -0.5
+_C.UNIFORMER.DROPOUT_RATE = 0  # dropout of projections and MLPs
+_C.UNIFORMER.ATTENTION_DROPOUT_RATE = 0  # dropout of attention weights
+_C.UNIFORMER.DROP_DEPTH_RATE = 0.1  # stochastic depth of the last block, linear from 0
+_C.UNIFORMER.SPLIT = False  # divided time and space attention
+_C.UNIFORMER.STD = False  # overlapping 3x2x2 patch embeddings
+_C.UNIFORMER.PRETRAIN_NAME = None  # starting weights <MODEL.PRETRAIN_DIR>/<name>.pth
+
+_C.MVIT = CN()  # Fan et al., Multiscale Vision Transformers, ICCV 2021
+_C.MVIT.EMBED_DIM = 96  # width of the first block
+_C.MVIT.DEPTH = 16  # number of blocks
+_C.MVIT.NUM_HEADS = 1  # heads of the first block
+_C.MVIT.DIM_MUL = []  # [block, factor]: width multipliers
+_C.MVIT.HEAD_MUL = []  # [block, factor]: head multipliers
+_C.MVIT.MLP_RATIO = 4.0  # hidden width over width
+_C.MVIT.QKV_BIAS = True  # bias of the query, key, value projection
+_C.MVIT.CLS_EMBED_ON = True  # class token
+_C.MVIT.SEP_POS_EMBED = False  # separate positions for space and time
+_C.MVIT.PATCH_KERNEL = [3, 7, 7]  # patch embedding (T, H, W)
+_C.MVIT.PATCH_STRIDE = [2, 4, 4]  # patch embedding (T, H, W)
+_C.MVIT.PATCH_PADDING = [2, 4, 4]  # patch embedding (T, H, W)
+_C.MVIT.POOL_Q_STRIDE = []  # [block, t, h, w]: strides of the query pooling
+_C.MVIT.POOL_KV_STRIDE = None  # [block, t, h, w]: strides of the key and value pooling
+_C.MVIT.POOL_KV_STRIDE_ADAPTIVE = None  # key and value stride of block 0, divided by the query strides met
+_C.MVIT.POOL_KVQ_KERNEL = None  # kernel of the poolings; None: stride + 1
+_C.MVIT.DROPOUT_RATE = 0.0  # dropout of projections and positions
+_C.MVIT.DROPPATH_RATE = 0.1  # stochastic depth of the last block, linear from 0
+_C.MVIT.NECK_BN = False  # BatchNorm between pooling and head, so that BatchNorm adaptation reaches MViT
+_C.MVIT.INIT_RESIDUAL_SCALE = 1.0  # factor on the initial output weights of attention and MLP
+
+_C.SF = CN()  # Feichtenhofer et al., SlowFast Networks, ICCV 2019 (ResNet-101)
+_C.SF.DEPTH = [3, 4, 23, 3]  # bottleneck blocks of the four stages
+_C.SF.WIDTH = 64  # stem width of the slow path; the fast path has an eighth
+_C.SF.DROPOUT_RATE = 0.2  # dropout before the head
+_C.SF.FROZEN_BN = False  # BatchNorm with fixed weights and statistics
+_C.SF.PRETRAIN_NAME = (
+    "SlowFast-ResNet101-8x8"  # starting weights <MODEL.PRETRAIN_DIR>/<name>.pth; "" trains from scratch
+)
+
+_C.VIDEOMAE = CN()  # Tong et al., VideoMAE, NeurIPS 2022
+_C.VIDEOMAE.EMBED_DIM = 1024  # width
+_C.VIDEOMAE.DEPTH = 24  # number of blocks
+_C.VIDEOMAE.NUM_HEADS = 16  # attention heads
+_C.VIDEOMAE.MLP_RATIO = 4.0  # hidden width over width
+_C.VIDEOMAE.PATCH_SIZE = 16  # pixels
+_C.VIDEOMAE.TUBELET_SIZE = 2  # frames of one token
+_C.VIDEOMAE.QKV_BIAS = True  # biases of query and value (the key has none)
+_C.VIDEOMAE.INIT_VALUES = 0.0  # layer scale; 0 switches it off
+_C.VIDEOMAE.INIT_SCALE = 0.001  # factor on the initial head weights
+_C.VIDEOMAE.USE_MEAN_POOLING = True  # mean of the tokens instead of the first token
+_C.VIDEOMAE.LEARNABLE_POS_EMBED = False  # learnable instead of sine-cosine positions
+_C.VIDEOMAE.DROP_PATH_RATE = 0.1  # stochastic depth of the last block, linear from 0
+_C.VIDEOMAE.FC_DROPOUT_RATE = 0.0  # dropout before the head
+
+_C.SOLVER = CN()
+_C.SOLVER.OPTIMIZING_METHOD = "sgd"  # sgd, adam or adamw
+_C.SOLVER.BASE_LR = 0.1  # learning rate at the top of the schedule, per step
+_C.SOLVER.BASE_LR_SCALE_NUM_SHARDS = False  # multiply the learning rates by NUM_SHARDS
+_C.SOLVER.LR_POLICY = "cosine"  # cosine or steps_with_relative_lrs
+_C.SOLVER.COSINE_END_LR = 0.0  # learning rate at the end of the cosine
+_C.SOLVER.COSINE_AFTER_WARMUP = False  # the cosine begins after the warm-up instead of at epoch 0
+_C.SOLVER.WARMUP_EPOCHS = 0.0  # epochs of linear warm-up
+_C.SOLVER.WARMUP_START_LR = 0.01  # learning rate at epoch 0 of the warm-up
+_C.SOLVER.STEPS = []  # first epochs of the constant pieces of steps_with_relative_lrs
+_C.SOLVER.LRS = []  # their learning rates relative to BASE_LR
+_C.SOLVER.MAX_EPOCH = 300  # epochs of a run
+_C.SOLVER.MOMENTUM = 0.9  # sgd
+_C.SOLVER.DAMPENING = 0.0  # sgd
+_C.SOLVER.NESTEROV = True  # sgd
+_C.SOLVER.WEIGHT_DECAY = 1e-4  # decoupled for adamw
+_C.SOLVER.ZERO_WD_1D_PARAM = False  # no decay for biases and normalisation weights
+_C.SOLVER.LAYER_DECAY = 1.0  # learning-rate factor from layer to layer towards the input (VideoMAE fine-tuning)
+_C.SOLVER.CLIP_GRADIENT = 20.0  # largest L2 norm of the gradient; 0 switches clipping off
+
+_C.TRAIN = CN()
+_C.TRAIN.ENABLE = True  # train
+_C.TRAIN.DATASET = "kinetics"  # ug2_sparse (uniform sampling) or ug2 (dense sampling)
+_C.TRAIN.BATCH_SIZE = 64  # clips per step over all processes, before AUG.NUM_SAMPLE
+_C.TRAIN.EVAL_PERIOD = 10  # epochs between two evaluations
+_C.TRAIN.EVAL_SPLITS = ["val_dry", "arid"]  # evaluated in this order; the last one chooses best.pyth
+_C.TRAIN.CHECKPOINT_PERIOD = 10  # epochs between two numbered checkpoints
+_C.TRAIN.SAVE_LATEST = False  # save after every epoch and keep checkpoint_latest.pyth
+_C.TRAIN.KEEP_CHECKPOINTS = 3  # numbered checkpoints kept; 0 keeps all
+_C.TRAIN.SAVE_EVERY_MINUTES = 0.0  # also save inside an epoch; 0 switches it off
+_C.TRAIN.AUTO_RESUME = True  # go on from the checkpoints in OUTPUT_DIR
+_C.TRAIN.CHECKPOINT_FILE_PATH = ""  # starting weights
+_C.TRAIN.CHECKPOINT_EPOCH_RESET = False  # start at epoch 0 with a fresh optimizer
+_C.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN = []  # substrings removed from the names in CHECKPOINT_FILE_PATH
+_C.TRAIN.STEPS_PER_EPOCH = 0  # iterations of an epoch; 0: the shorter loader decides
+_C.TRAIN.CLASS_BALANCED = False  # draw pseudo-labelled clips with equal class shares
+_C.TRAIN.MIXED_PRECISION = "auto"  # auto (fp16 on GPUs, off on the CPU), off, fp16 or bf16
+_C.TRAIN.ON_NAN = "stop"  # a loss that is not finite: stop, or skip the step
+_C.TRAIN.COMPILE = False  # torch.compile the training forward
+
+_C.TEST = CN()
+_C.TEST.ENABLE = True  # test after training
+_C.TEST.DATASET = "kinetics"  # ug2_sparse (uniform sampling) or ug2 (dense sampling)
+_C.TEST.DATA_SELECT = "val_dry"  # split that is tested
+_C.TEST.BATCH_SIZE = 8  # clips per forward pass over all processes
+_C.TEST.NUM_ENSEMBLE_VIEWS = 10  # temporal views of a video
+_C.TEST.NUM_SPATIAL_CROPS = 3  # crops of a view: 1 (centre) or 3
+_C.TEST.ALSO = []  # further tests of the same weights: "split", "split:VIEWSxCROPS" or with "split:VIEWSxCROPS:GAMMA"
+_C.TEST.ADAPT_BN_SPLIT = ""  # take the BatchNorm statistics from this split before testing; empty: as stored
+_C.TEST.SCORE = "logits"  # what the PKL sums over views and crops: logits or probs
+_C.TEST.TEST_BEST = False  # test best.pyth of OUTPUT_DIR
+_C.TEST.CHECKPOINT_FILE_PATH = ""  # weights to test instead
+_C.TEST.MIXED_PRECISION = "off"  # off, fp16 or bf16
+
+_C.TENSORBOARD = CN()
+_C.TENSORBOARD.ENABLE = False  # write <OUTPUT_DIR>/tensorboard

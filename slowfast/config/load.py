@@ -1,0 +1,224 @@
+"""Read configurations: `_BASE_` files, overrides, all errors reported together; the result is frozen."""
+
+import ast
+import difflib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fvcore.common.config import CfgNode
+
+from slowfast.config.defaults import get_cfg
+from slowfast.config.legacy import is_legacy
+from slowfast.config.validate import find_conflicts
+from slowfast.utils.errors import ConfigError
+from slowfast.utils.paths import REPO_ROOT, argument_path
+
+logger = logging.getLogger(__name__)
+
+_MAX_BASE_DEPTH = 8
+_MAX_YAML_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value with the place that says it."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+def load_config(path: str | Path, opts: Sequence[str] = ()) -> CfgNode:
+    """Return the resolved, validated and frozen configuration.
+
+    Args:
+        path: YAML file; from the current directory or the repository root.
+        opts: overrides `[KEY, VALUE, KEY, VALUE, ...]`; they win over the file.
+
+    Raises:
+        ConfigError: naming every unknown key, wrong type, duplicate key and impossible combination at once.
+    """
+    path = argument_path(path)
+    errors: list[str] = []
+    settings = _read_yaml(path, errors, depth=0) + _parse_overrides(opts, errors)
+    known = flatten(get_cfg())
+    values: dict[str, Any] = {}
+    ignored: list[str] = []
+    for setting in settings:
+        if setting.key in known:
+            _coerce(setting, known[setting.key], values, errors)
+        elif is_legacy(setting.key):
+            ignored.append(setting.key)
+        else:
+            errors.append(_unknown(setting, known))
+    cfg = get_cfg()
+    if "OUTPUT_DIR" not in values and _is_experiment(path):
+        values["OUTPUT_DIR"] = str(path.parent.relative_to(REPO_ROOT))
+    for key, value in values.items():
+        _assign(cfg, key, value)
+    errors += [f"{path.name}: {text}" for text in find_conflicts(cfg)] if not errors else []
+    if errors:
+        raise ConfigError("; ".join(errors))
+    if ignored:
+        logger.warning("%s: keys without effect here: %s", path.name, " ".join(sorted(set(ignored))))
+    cfg.freeze()
+    return cfg
+
+
+def flatten(cfg: CfgNode, prefix: str = "") -> dict[str, Any]:
+    """Return `{dotted key: value}` of a tree, in the order of definition."""
+    flat: dict[str, Any] = {}
+    for name, value in cfg.items():
+        if isinstance(value, CfgNode):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def config_difference(first: CfgNode, second: CfgNode) -> dict[str, tuple[Any, Any]]:
+    """Return `{dotted key: (value in first, value in second)}` of the keys that differ."""
+    left, right = flatten(first), flatten(second)
+    return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
+
+
+def dump_config(cfg: CfgNode) -> str:
+    """Return the configuration as YAML text with sorted keys; it loads again through `load_config`."""
+    return yaml.safe_dump(_plain(cfg), sort_keys=True, allow_unicode=True, default_flow_style=None, width=120)
+
+
+def _plain(value: Any) -> Any:
+    """Return nested plain dicts, lists and scalars."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe YAML loader that refuses a key given twice and reads 1e-4 as a number."""
+
+
+def _construct_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
+    """Build a mapping; a duplicate key is an error that names its line."""
+    mapping: dict = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
+        if key in mapping:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key} is given twice", key_node.start_mark)
+        mapping[key] = loader.construct_object(value_node, deep=True)
+    return mapping
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+
+
+def _read_yaml(path: Path, errors: list[str], depth: int) -> list[Setting]:
+    """Return the settings of a file, those of its bases first."""
+    if depth > _MAX_BASE_DEPTH:
+        errors.append(f"{path}: _BASE_ files are nested more than {_MAX_BASE_DEPTH} deep; remove the circle")
+        return []
+    if not path.is_file():
+        errors.append(f"{path}: no such configuration file; check the path")
+        return []
+    if path.stat().st_size > _MAX_YAML_BYTES:
+        errors.append(f"{path}: larger than {_MAX_YAML_BYTES} bytes, so it is not a configuration")
+        return []
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        errors.append(f"{path}: not valid YAML: {' '.join(str(error).split())}")
+        return []
+    if tree is None:
+        return []
+    if not isinstance(tree, dict):
+        errors.append(f"{path}: a configuration is a mapping of keys, this is a {type(tree).__name__}")
+        return []
+    bases = tree.pop("_BASE_", [])
+    bases = bases if isinstance(bases, list) else [bases]
+    settings: list[Setting] = []
+    for base in bases:
+        settings += _read_yaml((path.parent / str(base)).resolve(), errors, depth + 1)
+    return settings + list(_walk(tree, path.name))
+
+
+def _walk(tree: dict, origin: str, prefix: str = ""):
+    """Yield a `Setting` for every leaf; a mapping inside a list stays a value."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _walk(value, origin, f"{prefix}{key}.")
+        else:
+            yield Setting(f"{prefix}{key}", value, origin)
+
+
+def _parse_overrides(opts: Sequence[str], errors: list[str]) -> list[Setting]:
+    """Return the settings of `KEY VALUE` pairs."""
+    if len(opts) % 2:
+        errors.append(f"overrides: '{opts[-1]}' has no value; give KEY VALUE pairs")
+        opts = opts[:-1]
+    return [Setting(key, _literal(value), "overrides") for key, value in zip(opts[::2], opts[1::2])]
+
+
+def _literal(text: Any) -> Any:
+    """Return a Python literal, or the text itself."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
+
+
+def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list[str]) -> None:
+    """Store the value in the type of the default, or report a wrong type."""
+    value = _literal(setting.value)
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(default, str) and value is None:
+        value = ""
+    elif isinstance(default, str) and not isinstance(value, (str, list, dict)):
+        value = str(setting.value)
+    elif isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    elif isinstance(default, int) and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    fits = default is None or value is None or type(value) is type(default)
+    nullable = default is None or setting.key in _NULLABLE
+    if not fits or (value is None and not nullable):
+        wanted = type(default).__name__
+        errors.append(f"{setting.origin}: {setting.key} is {setting.value!r}, a {wanted} is needed (like {default!r})")
+        return
+    values[setting.key] = value
+
+
+# Keys whose default is a value, but for which None is upstream's way to say "not set".
+_NULLABLE = frozenset({"SF.PRETRAIN_NAME"})
+
+
+def _unknown(setting: Setting, known: dict[str, Any]) -> str:
+    """Return the sentence about an unknown key."""
+    close = difflib.get_close_matches(setting.key, known, n=1, cutoff=0.6)
+    if not close:
+        leaf = setting.key.rsplit(".", 1)[-1]
+        close = [key for key in known if key.rsplit(".", 1)[-1] == leaf][:1]
+    hint = f", did you mean {close[0]}?" if close else "; tools/show_config.py lists all keys"
+    return f"{setting.origin}: unknown key {setting.key}{hint}"
+
+
+def _is_experiment(path: Path) -> bool:
+    """Return whether a config lies in an `exp_*` folder of the repository."""
+    resolved = path.resolve()
+    return resolved.is_relative_to(REPO_ROOT) and resolved.relative_to(REPO_ROOT).parts[0].startswith("exp_")
+
+
+def _assign(cfg: CfgNode, key: str, value: Any) -> None:
+    """Set a dotted key."""
+    *sections, leaf = key.split(".")
+    for section in sections:
+        cfg = cfg[section]
+    cfg[leaf] = value

@@ -1,0 +1,140 @@
+"""Combinations of values that cannot work, each as a sentence with the fix."""
+
+import re
+from collections.abc import Iterator
+
+from fvcore.common.config import CfgNode
+
+ARCHITECTURES = ("uniformer", "mvit", "sf", "videomae")
+DATASETS = ("ug2_sparse", "ug2")
+_ALSO = re.compile(r"^(?P<split>\w+)(:(?P<views>\d+)x(?P<crops>\d+)(:(?P<gamma>[\d.]+))?)?$")
+
+_CHOICES = {
+    "MODEL.ARCH": ARCHITECTURES,
+    "MODEL.LOSS_FUNC": ("cross_entropy", "soft_cross_entropy"),
+    "MODEL.PSEUDO_LOSS_FUNC": ("", "kl"),
+    "DATA.DECODING_BACKEND": ("pyav", "decord", "torchcodec"),
+    "DATA.ENSEMBLE_METHOD": ("sum", "max"),
+    "AUG.RE_MODE": ("pixel", "rand", "const"),
+    "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
+    "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
+    "TEST.SCORE": ("logits", "probs"),
+    "TRAIN.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
+    "TEST.MIXED_PRECISION": ("off", "fp16", "bf16"),
+    "TRAIN.ON_NAN": ("stop", "skip"),
+}
+_POSITIVE = (
+    "MODEL.NUM_CLASSES", "DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE",
+    "TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS",
+    "SOLVER.MAX_EPOCH", "AUG.NUM_SAMPLE", "LOG_PERIOD", "NUM_SHARDS", "BN.NUM_BATCHES_PRECISE",
+)  # fmt: skip
+_NOT_NEGATIVE = (
+    "NUM_GPUS", "NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "DATA.CACHE_MB", "TRAIN.KEEP_CHECKPOINTS",
+    "TRAIN.STEPS_PER_EPOCH", "SOLVER.WARMUP_EPOCHS", "SOLVER.CLIP_GRADIENT", "RNG_SEED",
+)  # fmt: skip
+
+
+def parse_also(text: str) -> tuple[str, int, int, float | None]:
+    """Return (split, views, crops, gamma or None) of an entry of TEST.ALSO.
+
+    Raises:
+        ValueError: when the text is not `split`, `split:VIEWSxCROPS` or `split:VIEWSxCROPS:GAMMA`.
+    """
+    match = _ALSO.match(text)
+    if match is None:
+        raise ValueError(text)
+    gamma = match["gamma"]
+    return match["split"], int(match["views"] or 1), int(match["crops"] or 1), float(gamma) if gamma else None
+
+
+def value_of(cfg: CfgNode, key: str):
+    """Return the value of a dotted key."""
+    for name in key.split("."):
+        cfg = cfg[name]
+    return cfg
+
+
+def find_conflicts(cfg: CfgNode) -> list[str]:
+    """Return a sentence for every value or combination that cannot work."""
+    return [*_wrong_values(cfg), *_wrong_tests(cfg), *_wrong_training(cfg), *_wrong_models(cfg)]
+
+
+def _wrong_values(cfg: CfgNode) -> Iterator[str]:
+    """Yield values outside their range."""
+    for key, choices in _CHOICES.items():
+        value = value_of(cfg, key)
+        if value not in choices:
+            yield f"{key} is {value!r}, one of {', '.join(repr(choice) for choice in choices)} is needed"
+    for key in _POSITIVE:
+        if value_of(cfg, key) < 1:
+            yield f"{key} is {value_of(cfg, key)}, at least 1 is needed"
+    for key in _NOT_NEGATIVE:
+        if value_of(cfg, key) < 0:
+            yield f"{key} is {value_of(cfg, key)}, a value of 0 or more is needed"
+    for role, gamma in cfg.DATA.GAMMA.items():
+        if not 0 < gamma <= 10:
+            yield f"DATA.GAMMA.{role} is {gamma}, a value above 0 and up to 10 is needed (1 is off)"
+    for name, split in cfg.DATA.SPLITS.items():
+        if len(split) != 2 or not all(isinstance(part, str) for part in split):
+            yield f"DATA.SPLITS.{name} is {split}, [list, folder] is needed"
+
+
+def _wrong_tests(cfg: CfgNode) -> Iterator[str]:
+    """Yield conflicts of testing."""
+    if cfg.TEST.NUM_SPATIAL_CROPS not in (1, 3):
+        yield f"TEST.NUM_SPATIAL_CROPS is {cfg.TEST.NUM_SPATIAL_CROPS}, 1 or 3 is needed"
+    named = [("TEST.DATA_SELECT", cfg.TEST.DATA_SELECT), ("BN.ADAPT_SPLIT", cfg.BN.ADAPT_SPLIT)]
+    named += [("TRAIN.EVAL_SPLITS", name) for name in cfg.TRAIN.EVAL_SPLITS]
+    if cfg.TEST.ADAPT_BN_SPLIT:
+        named.append(("TEST.ADAPT_BN_SPLIT", cfg.TEST.ADAPT_BN_SPLIT))
+    for entry in cfg.TEST.ALSO:
+        try:
+            named.append(("TEST.ALSO", parse_also(str(entry))[0]))
+        except ValueError:
+            yield f"TEST.ALSO has {entry!r}, split, split:VIEWSxCROPS or split:VIEWSxCROPS:GAMMA is needed"
+    for key, name in named:
+        if name not in cfg.DATA.SPLITS:
+            yield f"{key} is {name!r}, a split of DATA.SPLITS is needed: {', '.join(cfg.DATA.SPLITS)}"
+    for key in ("TRAIN", "TEST"):
+        if cfg[key].ENABLE and cfg[key].DATASET not in DATASETS:
+            yield f"{key}.DATASET is {cfg[key].DATASET!r}, ug2_sparse (uniform) or ug2 (dense sampling) is needed"
+
+
+def _wrong_training(cfg: CfgNode) -> Iterator[str]:
+    """Yield conflicts of training."""
+    if cfg.MIXUP.ENABLE and cfg.MODEL.LOSS_FUNC != "soft_cross_entropy":
+        yield "MIXUP.ENABLE needs MODEL.LOSS_FUNC soft_cross_entropy"
+    if cfg.MIXUP.ENABLE and cfg.TRAIN.ENABLE and cfg.TRAIN.BATCH_SIZE * cfg.AUG.NUM_SAMPLE < 2:
+        yield "MIXUP.ENABLE needs at least two clips in a batch: raise TRAIN.BATCH_SIZE"
+    if len(cfg.SOLVER.STEPS) != len(cfg.SOLVER.LRS):
+        yield "SOLVER.STEPS and SOLVER.LRS need the same length"
+    if cfg.SOLVER.LR_POLICY == "steps_with_relative_lrs" and not cfg.SOLVER.STEPS:
+        yield "SOLVER.LR_POLICY steps_with_relative_lrs needs SOLVER.STEPS and SOLVER.LRS"
+    if cfg.SOLVER.LR_POLICY == "cosine" and cfg.SOLVER.COSINE_END_LR > cfg.SOLVER.BASE_LR:
+        yield "SOLVER.COSINE_END_LR is above SOLVER.BASE_LR"
+    if cfg.DATA.CLASS_NAMES and len(cfg.DATA.CLASS_NAMES) != cfg.MODEL.NUM_CLASSES:
+        yield f"DATA.CLASS_NAMES has {len(cfg.DATA.CLASS_NAMES)} names, MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}"
+    for key in ("TRAIN_JITTER_SCALES", "TRAIN_JITTER_SCALES_RELATIVE", "TRAIN_JITTER_ASPECT_RELATIVE"):
+        limits = cfg.DATA[key]
+        if limits and (len(limits) != 2 or limits[0] > limits[1]):
+            yield f"DATA.{key} is {limits}, [smallest, largest] is needed"
+
+
+def _wrong_models(cfg: CfgNode) -> Iterator[str]:
+    """Yield conflicts of the networks."""
+    if cfg.MODEL.ARCH == "mvit" and cfg.DATA.TRAIN_CROP_SIZE != cfg.DATA.TEST_CROP_SIZE:
+        yield (
+            f"MViT has one table of positions: DATA.TRAIN_CROP_SIZE {cfg.DATA.TRAIN_CROP_SIZE} must equal "
+            f"DATA.TEST_CROP_SIZE {cfg.DATA.TEST_CROP_SIZE}"
+        )
+    if cfg.MODEL.ARCH == "sf" and cfg.DATA.NUM_FRAMES % 4:
+        yield f"SlowFast needs DATA.NUM_FRAMES in multiples of 4, not {cfg.DATA.NUM_FRAMES}"
+    if cfg.MODEL.ARCH == "videomae" and cfg.DATA.NUM_FRAMES % cfg.VIDEOMAE.TUBELET_SIZE:
+        yield (
+            f"DATA.NUM_FRAMES {cfg.DATA.NUM_FRAMES} is no multiple of VIDEOMAE.TUBELET_SIZE {cfg.VIDEOMAE.TUBELET_SIZE}"
+        )
+    if cfg.MODEL.ARCH == "uniformer" and any(width % cfg.UNIFORMER.HEAD_DIM for width in cfg.UNIFORMER.EMBED_DIM[2:]):
+        yield (
+            f"UNIFORMER.EMBED_DIM {cfg.UNIFORMER.EMBED_DIM}: the last two need multiples of "
+            f"UNIFORMER.HEAD_DIM {cfg.UNIFORMER.HEAD_DIM}"
+        )
