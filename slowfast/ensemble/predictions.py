@@ -1,0 +1,164 @@
+"""Prediction files: the scores of one model for every video of a list, with names and the kind of score.
+
+Legend: N videos, K classes.
+"""
+
+import mmap
+import os
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slowfast.ensemble.safe_pickle import read_plain_pickle
+from slowfast.utils.errors import InputError
+from slowfast.utils.files import atomic_write
+
+VERSION = 1
+SCORE_KINDS = ("logits", "probs")
+
+
+@dataclass
+class Predictions:
+    """The predictions of one model for a list of videos.
+
+    Attributes:
+        video_preds: float32 (N, K), the sum over a video's views and crops of the scores of each clip;
+            a row of NaN is a video that could not be read.
+        video_labels: int64 (N,), -1 where unknown.
+        video_names: N names in list order; None in files of the original code.
+        score_kind: `logits` or `probs`; None when the file does not say.
+        num_views: clips (views x crops) summed in a row; None when the file does not say.
+        class_names: K names; None when the file does not say.
+        failed: names of the videos that could not be read.
+        source: the file they were read from, for messages.
+    """
+
+    video_preds: np.ndarray
+    video_labels: np.ndarray
+    video_names: list[str] | None = None
+    score_kind: str | None = None
+    num_views: int | None = None
+    class_names: list[str] | None = None
+    failed: list[str] = field(default_factory=list)
+    source: str = "predictions"
+
+    def __post_init__(self) -> None:
+        self.video_preds = _scores(self.video_preds, self.source)
+        rows = len(self.video_preds)
+        self.video_labels = _labels(self.video_labels, rows, self.source)
+        self.video_names = _texts(self.video_names, "video_names", rows, self.source)
+        self.class_names = _texts(self.class_names, "class_names", self.video_preds.shape[1], self.source)
+        self.failed = _texts(self.failed, "failed", None, self.source) or []
+        if self.score_kind not in (None, *SCORE_KINDS):
+            raise InputError(f"{self.source}: score_kind is {self.score_kind!r}, expected logits or probs")
+        if self.num_views is not None:
+            if not isinstance(self.num_views, int | np.integer) or self.num_views < 1:
+                raise InputError(f"{self.source}: num_views is {self.num_views!r}, expected a whole number from 1")
+            self.num_views = int(self.num_views)
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return self.video_preds.shape[1]
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Bool (N,): rows without usable scores (a NaN, or no finite largest score)."""
+        return ~np.isfinite(self.video_preds.max(axis=1))
+
+
+def _scores(values: Any, source: str) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 2 or values.dtype.kind not in "fiu" or values.shape[0] < 1 or values.shape[1] < 2:
+        raise InputError(
+            f"{source}: video_preds has shape {values.shape} and type {values.dtype},"
+            " expected one row of numbers per video and at least two classes"
+        )
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _labels(values: Any, rows: int, source: str) -> np.ndarray:
+    values = np.asarray(values)
+    if values.shape != (rows,) or values.dtype.kind not in "iuf":
+        raise InputError(
+            f"{source}: video_labels has shape {values.shape} and type {values.dtype},"
+            f" expected {rows} class numbers, one for every row of video_preds"
+        )
+    return values.astype(np.int64)
+
+
+def _texts(values: Any, key: str, count: int | None, source: str) -> list[str] | None:
+    if values is None:
+        return None
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "U":
+        values = values.tolist()
+    is_list = isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+    if not is_list or (count is not None and len(values) != count):
+        found = f"{len(values)} entries" if is_list else type(values).__name__
+        raise InputError(f"{source}: {key} is {found}, expected a list of {'' if count is None else count} names")
+    return list(values)
+
+
+def save_predictions(path: str | Path, predictions: Predictions) -> None:
+    """Write predictions as a pickle of numpy arrays and plain types; it appears whole or not at all.
+
+    Args:
+        path: the PKL to write.
+        predictions: what to write.
+    """
+    content = {
+        "video_preds": predictions.video_preds,
+        "video_labels": predictions.video_labels,
+        "video_names": predictions.video_names,
+        "score_kind": predictions.score_kind,
+        "num_views": predictions.num_views,
+        "class_names": predictions.class_names,
+        "failed": predictions.failed,
+        "version": VERSION,
+    }
+    with atomic_write(path) as aside, open(aside, "wb") as handle:
+        pickle.dump(content, handle, protocol=4)
+
+
+def _read_pickle(path: str | Path) -> Any:
+    remedy = "make the predictions first by testing the model (bash exp_*/MODEL/test.sh)"
+    try:
+        with open(path, "rb") as handle:
+            if not os.fstat(handle.fileno()).st_size:
+                raise InputError(f"{path}: the file is empty; {remedy}")
+            with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return read_plain_pickle(data, str(path))
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be read ({error.strerror or error}); {remedy}") from None
+
+
+def load_predictions(path: str | Path) -> Predictions:
+    """Read a prediction file of this package, or one of the original code (two keys, no names).
+
+    Nothing in the file is executed and no size it claims is believed (see `safe_pickle`).
+
+    Args:
+        path: the PKL to read.
+
+    Returns:
+        The predictions; what an older file does not hold is None.
+
+    Raises:
+        InputError: the file is missing, damaged, holds anything but numpy arrays and plain types, or its parts
+            do not fit together.
+    """
+    content = _read_pickle(path)
+    if not isinstance(content, dict) or not {"video_preds", "video_labels"} <= content.keys():
+        raise InputError(
+            f"{path}: not a prediction file, because it has no video_preds and video_labels;"
+            " write it again by testing the model (bash exp_*/MODEL/test.sh)"
+        )
+    version = content.get("version", VERSION)
+    if version != VERSION:
+        raise InputError(f"{path}: written in version {version!r} of this format, but only {VERSION} can be read")
+    known = ("video_names", "score_kind", "num_views", "class_names", "failed")
+    optional = {key: content[key] for key in known if content.get(key) is not None}
+    return Predictions(content["video_preds"], content["video_labels"], source=str(path), **optional)
