@@ -57,7 +57,7 @@ def load_config(path: str | Path, opts: Sequence[str] = ()) -> CfgNode:
             errors.append(_unknown(setting, known))
     cfg = get_cfg()
     if "OUTPUT_DIR" not in values and _is_experiment(path):
-        values["OUTPUT_DIR"] = str(path.parent.relative_to(REPO_ROOT))
+        values["OUTPUT_DIR"] = str(path.resolve().parent.relative_to(REPO_ROOT))
     for key, value in values.items():
         _assign(cfg, key, value)
     errors += [f"{path.name}: {text}" for text in find_conflicts(cfg)] if not errors else []
