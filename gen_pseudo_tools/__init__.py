@@ -1,0 +1,1 @@
+"""Tools that make pseudo-labels."""

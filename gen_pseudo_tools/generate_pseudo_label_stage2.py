@@ -1,0 +1,11 @@
+"""Pseudo-labels of stage 2 from the predictions of the round before."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from gen_pseudo_tools.stage import run_stage
+
+if __name__ == "__main__":
+    run_stage(2)

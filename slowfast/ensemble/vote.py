@@ -1,0 +1,44 @@
+"""The submission's vote: a weighted mix of five models, corrections, and a majority over modes.
+
+Legend: N videos, K classes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from slowfast.ensemble.fuse import softmax, weighted_mix
+from slowfast.ensemble.rules import Mode, apply_passes
+
+
+def run_mode(scores: Mapping[str, np.ndarray], mode: Mode) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and mixed probabilities of one mode.
+
+    Args:
+        scores: float32 (N, K) by model, as their prediction files hold them; a softmax is applied to all of them,
+            also to those that hold probabilities, as the published vote does.
+        mode: the rules.
+
+    Returns:
+        int64 (N,) labels after the corrections and float32 (N, K) mixed rows.
+    """
+    probs = {model: softmax(scores_NK) for model, scores_NK in scores.items()}
+    mixed_NK = weighted_mix(probs, mode.weights)
+    replaced_N = np.isin(mixed_NK.argmax(axis=1), mode.override_labels)
+    mixed_NK[replaced_N] = probs[mode.override_model][replaced_N]
+    return apply_passes(mixed_NK.argmax(axis=1), mixed_NK, mode.passes), mixed_NK
+
+
+def majority_vote(labels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the label most voters give (on a tie the smallest class) and the first voter that gives it.
+
+    Args:
+        labels: int (N,) per voter.
+
+    Returns:
+        int64 (N,) labels and int64 (N,) positions in `labels`.
+    """
+    votes_VN = np.stack([np.asarray(labels_N, dtype=np.int64) for labels_N in labels])
+    counts_NK = (votes_VN[:, :, None] == np.arange(votes_VN.max() + 1)).sum(axis=0)
+    winner_N = counts_NK.argmax(axis=1)
+    return winner_N, (votes_VN == winner_N).argmax(axis=0)
