@@ -2,6 +2,6 @@
 
 from slowfast.config.defaults import get_cfg
 from slowfast.config.load import config_difference, dump_config, flatten, load_config
-from slowfast.config.validate import parse_also
+from slowfast.config.validate import TestSetting, parse_also
 
-__all__ = ["config_difference", "dump_config", "flatten", "get_cfg", "load_config", "parse_also"]
+__all__ = ["TestSetting", "config_difference", "dump_config", "flatten", "get_cfg", "load_config", "parse_also"]

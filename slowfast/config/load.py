@@ -32,19 +32,22 @@ class Setting:
     origin: str
 
 
-def load_config(path: str | Path, opts: Sequence[str] = ()) -> CfgNode:
+def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = ()) -> CfgNode:
     """Return the resolved, validated and frozen configuration.
 
     Args:
-        path: YAML file; from the current directory or the repository root.
+        path: YAML file, or several of which later ones win; from the current directory or the repository root.
         opts: overrides `[KEY, VALUE, KEY, VALUE, ...]`; they win over the file.
 
     Raises:
         ConfigError: naming every unknown key, wrong type, duplicate key and impossible combination at once.
     """
-    path = argument_path(path)
+    paths = [path] if isinstance(path, (str, Path)) else list(path)
+    paths = [argument_path(item) for item in paths]
+    path = paths[-1]
     errors: list[str] = []
-    settings = _read_yaml(path, errors, depth=0) + _parse_overrides(opts, errors)
+    settings = [setting for item in paths for setting in _read_yaml(item, errors, depth=0)]
+    settings += _parse_overrides(opts, errors)
     known = flatten(get_cfg())
     values: dict[str, Any] = {}
     ignored: list[str] = []

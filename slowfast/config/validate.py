@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fvcore.common.config import CfgNode
 
 ARCHITECTURES = ("uniformer", "mvit", "sf", "videomae")
 DATASETS = ("ug2_sparse", "ug2")
-_ALSO = re.compile(r"^(?P<split>\w+)(:(?P<views>\d+)x(?P<crops>\d+)(:(?P<gamma>[\d.]+))?)?$")
+_ALSO = re.compile(r"^(?P<split>\w+)(:(?P<views>\d+)x(?P<crops>[13])(:(?P<gamma>[\d.]+)(:(?P<bn>\w+))?)?)?$")
 
 _CHOICES = {
     "MODEL.ARCH": ARCHITECTURES,
@@ -34,17 +35,45 @@ _NOT_NEGATIVE = (
 )  # fmt: skip
 
 
-def parse_also(text: str) -> tuple[str, int, int, float | None]:
-    """Return (split, views, crops, gamma or None) of an entry of TEST.ALSO.
+@dataclass(frozen=True)
+class TestSetting:
+    """One test of given weights.
+
+    Attributes:
+        split: the tested split.
+        views: temporal views of a video.
+        crops: crops of a view.
+        gamma: exponent of the gamma correction; None: DATA.GAMMA.TEST.
+        bn_split: split that gives the BatchNorm statistics; empty: as stored with the weights.
+    """
+
+    split: str
+    views: int = 1
+    crops: int = 1
+    gamma: float | None = None
+    bn_split: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """What the PKL's name says of gamma and BatchNorm statistics when they are not the usual ones."""
+        gamma = "" if self.gamma is None else f"_gamma{self.gamma:g}"
+        return gamma + (f"_bn-{self.bn_split}" if self.bn_split else "")
+
+
+def parse_also(text: str) -> TestSetting:
+    """Return the test that an entry of TEST.ALSO stands for.
+
+    Args:
+        text: `split`, `split:VIEWSxCROPS`, `split:VIEWSxCROPS:GAMMA` or `split:VIEWSxCROPS:GAMMA:BN_SPLIT`.
 
     Raises:
-        ValueError: when the text is not `split`, `split:VIEWSxCROPS` or `split:VIEWSxCROPS:GAMMA`.
+        ValueError: the text has another form.
     """
     match = _ALSO.match(text)
     if match is None:
         raise ValueError(text)
-    gamma = match["gamma"]
-    return match["split"], int(match["views"] or 1), int(match["crops"] or 1), float(gamma) if gamma else None
+    gamma = float(match["gamma"]) if match["gamma"] else None
+    return TestSetting(match["split"], int(match["views"] or 1), int(match["crops"] or 1), gamma, match["bn"] or "")
 
 
 def value_of(cfg: CfgNode, key: str):
@@ -85,13 +114,13 @@ def _wrong_tests(cfg: CfgNode) -> Iterator[str]:
         yield f"TEST.NUM_SPATIAL_CROPS is {cfg.TEST.NUM_SPATIAL_CROPS}, 1 or 3 is needed"
     named = [("TEST.DATA_SELECT", cfg.TEST.DATA_SELECT), ("BN.ADAPT_SPLIT", cfg.BN.ADAPT_SPLIT)]
     named += [("TRAIN.EVAL_SPLITS", name) for name in cfg.TRAIN.EVAL_SPLITS]
-    if cfg.TEST.ADAPT_BN_SPLIT:
-        named.append(("TEST.ADAPT_BN_SPLIT", cfg.TEST.ADAPT_BN_SPLIT))
     for entry in cfg.TEST.ALSO:
         try:
-            named.append(("TEST.ALSO", parse_also(str(entry))[0]))
+            setting = parse_also(str(entry))
         except ValueError:
-            yield f"TEST.ALSO has {entry!r}, split, split:VIEWSxCROPS or split:VIEWSxCROPS:GAMMA is needed"
+            yield f"TEST.ALSO has {entry!r}, split, split:VIEWSxCROPS, with :GAMMA and :BN_SPLIT, is needed"
+            continue
+        named += [("TEST.ALSO", name) for name in (setting.split, setting.bn_split) if name]
     for key, name in named:
         if name not in cfg.DATA.SPLITS:
             yield f"{key} is {name!r}, a split of DATA.SPLITS is needed: {', '.join(cfg.DATA.SPLITS)}"

@@ -1,0 +1,201 @@
+"""From a configuration to the parts of a run; below here only explicit arguments are passed on."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from slowfast.datasets.loader import build_loader, device_transform
+from slowfast.engine.evaluator import Evaluator
+from slowfast.engine.steps import PseudoLabelStep, SourceStep, Supervised, Update
+from slowfast.losses import KLLoss, soft_cross_entropy
+from slowfast.models.build import layer_of
+from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
+from slowfast.transforms.mixup import Mixup
+from slowfast.utils import distributed
+from slowfast.utils.paths import repo_path
+
+logger = logging.getLogger(__name__)
+
+ARID_CLASSES = ("Drink", "Jump", "Pick", "Pour", "Push", "Run", "Sit", "Stand", "Turn", "Walk", "Wave")
+_DTYPES = {"off": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+# The role of a validation split decides its gamma.
+_BRIGHT_SPLITS = ("val_dry", "train_label")
+
+
+def class_names(cfg: CfgNode) -> list[str]:
+    """Return the K class names: DATA.CLASS_NAMES, ARID's for 11 classes, else numbers."""
+    if cfg.DATA.CLASS_NAMES:
+        return list(cfg.DATA.CLASS_NAMES)
+    if cfg.MODEL.NUM_CLASSES == len(ARID_CLASSES):
+        return list(ARID_CLASSES)
+    return [str(index) for index in range(cfg.MODEL.NUM_CLASSES)]
+
+
+def autocast_dtype(cfg: CfgNode, device: torch.device) -> torch.dtype | None:
+    """Return the type of mixed-precision training; `auto` is float16 on GPUs and off on the CPU."""
+    choice = cfg.TRAIN.MIXED_PRECISION
+    if choice == "auto":
+        choice = "fp16" if device.type == "cuda" else "off"
+    return _DTYPES[choice]
+
+
+def build_schedule(cfg: CfgNode) -> LRSchedule:
+    """Return the learning-rate schedule; the rates are multiplied by NUM_SHARDS when the config says so."""
+    scale = cfg.NUM_SHARDS if cfg.SOLVER.BASE_LR_SCALE_NUM_SHARDS else 1
+    return LRSchedule(
+        base_lr=cfg.SOLVER.BASE_LR * scale,
+        end_lr=cfg.SOLVER.COSINE_END_LR * scale,
+        warmup_start_lr=cfg.SOLVER.WARMUP_START_LR * scale,
+        max_epoch=cfg.SOLVER.MAX_EPOCH,
+        warmup_epochs=cfg.SOLVER.WARMUP_EPOCHS,
+        cosine_after_warmup=cfg.SOLVER.COSINE_AFTER_WARMUP,
+        policy=cfg.SOLVER.LR_POLICY,
+        steps=tuple(cfg.SOLVER.STEPS),
+        relative_lrs=tuple(cfg.SOLVER.LRS),
+    )
+
+
+def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer over the parameter groups of a network."""
+    layers, num_layers = layer_of(cfg) if cfg.SOLVER.LAYER_DECAY != 1.0 else (None, 0)
+    groups = parameter_groups(
+        model,
+        weight_decay=cfg.SOLVER.WEIGHT_DECAY,
+        bn_weight_decay=cfg.BN.WEIGHT_DECAY,
+        zero_1d=cfg.SOLVER.ZERO_WD_1D_PARAM,
+        layer_of=layers,
+        num_layers=num_layers,
+        layer_decay=cfg.SOLVER.LAYER_DECAY,
+    )
+    return construct_optimizer(
+        groups,
+        method=cfg.SOLVER.OPTIMIZING_METHOD,
+        lr=cfg.SOLVER.BASE_LR,
+        momentum=cfg.SOLVER.MOMENTUM,
+        dampening=cfg.SOLVER.DAMPENING,
+        nesterov=cfg.SOLVER.NESTEROV,
+    )
+
+
+def build_step(cfg: CfgNode, model: nn.Module, device: torch.device) -> SourceStep | PseudoLabelStep:
+    """Return the training step: with pseudo-labels when DATA.PSEUDO_CSV is set."""
+    update = Update(
+        model=model,
+        optimizer=build_optimizer(cfg, model),
+        device=device,
+        clip_norm=cfg.SOLVER.CLIP_GRADIENT,
+        autocast_dtype=autocast_dtype(cfg, device),
+        on_nan=cfg.TRAIN.ON_NAN,
+        prepare=device_transform(cfg, device),
+    )
+    mixup = None
+    if cfg.MIXUP.ENABLE:
+        mixup = Mixup(
+            num_classes=cfg.MODEL.NUM_CLASSES,
+            alpha=cfg.MIXUP.ALPHA,
+            cutmix_alpha=cfg.MIXUP.CUTMIX_ALPHA,
+            prob=cfg.MIXUP.PROB,
+            switch_prob=cfg.MIXUP.SWITCH_PROB,
+            label_smoothing=cfg.MIXUP.LABEL_SMOOTH_VALUE,
+        )
+    loss = _hard_loss(cfg)
+    source = Supervised(update=update, loss=loss, mixup=mixup)
+    if not cfg.DATA.PSEUDO_CSV:
+        return SourceStep(source=source)
+    soft = KLLoss(temperature=cfg.MODEL.SOFT_T) if cfg.MODEL.PSEUDO_LOSS_FUNC == "kl" else None
+    target = Supervised(update=update, loss=loss, mixup=None if soft else mixup, soft_loss=soft)
+    return PseudoLabelStep(source=source, target=target)
+
+
+def _hard_loss(cfg: CfgNode) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return the loss against labels (B,) or mixed targets (B, K)."""
+    if cfg.MODEL.LOSS_FUNC == "cross_entropy" or not cfg.MIXUP.ENABLE:
+        return nn.CrossEntropyLoss()
+    return soft_cross_entropy
+
+
+def build_train_loaders(cfg: CfgNode) -> list[Any]:
+    """Return the loader of labelled clips and, with pseudo-labels, that of the target clips."""
+    common = {"rank": distributed.rank(), "world_size": distributed.world_size(), "train": True}
+    loaders = [build_loader(cfg, "train_label", gamma=cfg.DATA.GAMMA.SOURCE, seed=cfg.RNG_SEED, **common)]
+    if cfg.DATA.PSEUDO_CSV:
+        target = build_loader(
+            cfg,
+            "train_pseudo_label",
+            gamma=cfg.DATA.GAMMA.TARGET,
+            seed=cfg.RNG_SEED + 1,
+            class_balanced=cfg.TRAIN.CLASS_BALANCED,
+            **common,
+        )
+        loaders.append(target)
+    return loaders
+
+
+def build_bn_loader(cfg: CfgNode, split: str, *, gamma: float | None = None) -> Any:
+    """Return training batches of the split that the BatchNorm statistics adapt to (gamma: DATA.GAMMA.BN)."""
+    return build_loader(
+        cfg,
+        split,
+        train=True,
+        gamma=cfg.DATA.GAMMA.BN if gamma is None else gamma,
+        seed=cfg.RNG_SEED + 2,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+    )
+
+
+def build_evaluator(
+    cfg: CfgNode,
+    split: str,
+    device: torch.device,
+    *,
+    views: int = 1,
+    crops: int = 1,
+    gamma: float | None = None,
+    score: str = "logits",
+) -> Evaluator:
+    """Return an evaluator of a split; without `gamma` the split's validation role decides."""
+    if gamma is None:
+        gamma = cfg.DATA.GAMMA.VAL_BRIGHT if split in _BRIGHT_SPLITS else cfg.DATA.GAMMA.VAL_DARK
+    loader = build_loader(
+        cfg,
+        split,
+        train=False,
+        views=views,
+        crops=crops,
+        gamma=gamma,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+    )
+    return Evaluator(
+        loader=loader,
+        names=loader.names,
+        labels=loader.labels,
+        num_classes=cfg.MODEL.NUM_CLASSES,
+        num_views=views * crops,
+        device=device,
+        split=split,
+        clip_batch=max(1, cfg.TEST.BATCH_SIZE // distributed.world_size()),
+        score=score,
+        method=cfg.DATA.ENSEMBLE_METHOD,
+        max_failed=cfg.DATA.MAX_FAILED,
+        class_names=class_names(cfg),
+        autocast_dtype=_DTYPES[cfg.TEST.MIXED_PRECISION],
+        prepare=device_transform(cfg, device),
+    )
+
+
+def pretrained_path(cfg: CfgNode) -> Path | None:
+    """Return the starting weights that UNIFORMER / SF .PRETRAIN_NAME stands for, or None."""
+    section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
+    name = section.PRETRAIN_NAME if section is not None else None
+    if not name:
+        return None
+    folder = repo_path(cfg.MODEL.PRETRAIN_DIR)
+    found = [folder / f"{name}{ending}" for ending in (".pth", ".pyth", ".pt", ".safetensors")]
+    return next((path for path in found if path.is_file()), found[0])

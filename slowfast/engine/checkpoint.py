@@ -1,0 +1,186 @@
+"""Checkpoints that are whole, verified and free of code: tensors and plain types with a digest."""
+
+import hashlib
+import logging
+import os
+import random
+import re
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from slowfast.utils.errors import InputError
+from slowfast.utils.files import atomic_write
+
+logger = logging.getLogger(__name__)
+
+DIGEST = "digest"
+_NUMBERED = re.compile(r"^checkpoint_epoch_(\d{5,})\.pyth$")
+LATEST = "checkpoint_latest.pyth"
+PARTIAL = "checkpoint_partial.pyth"
+
+
+class DamagedCheckpoint(InputError):
+    """A checkpoint that cannot be read or does not match its digest."""
+
+
+def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors and plain types) with its digest; the file appears whole or not at all.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; an older file of that name is untouched.
+    """
+    state = {**state, DIGEST: state_digest(state)}
+    with atomic_write(path) as aside:
+        try:
+            torch.save(state, aside)
+        except RuntimeError as error:
+            # torch reports a full disk as a RuntimeError of its zip writer.
+            raise OSError(28, "no space left on the disk", str(path)) from error
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Return a checkpoint's state on the CPU, after checking its digest.
+
+    Raises:
+        DamagedCheckpoint: the file cannot be read, holds other objects than tensors and plain types,
+            or does not match its digest.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such checkpoint; check the path or train first") from None
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DamagedCheckpoint(f"{path}: not a readable checkpoint ({reason}); use another one") from error
+    if not isinstance(state, dict) or "model_state" not in state:
+        raise DamagedCheckpoint(f"{path}: has no 'model_state', so it is not a checkpoint of this library")
+    digest = state.pop(DIGEST, None)
+    if digest is not None and digest != state_digest(state):
+        raise DamagedCheckpoint(f"{path}: damaged (its digest does not match); use the one before")
+    return state
+
+
+def state_digest(state: Any) -> str:
+    """Return the SHA-256 over all keys, plain values and tensor bytes of a nested state."""
+    digest = hashlib.sha256()
+    _feed(digest, state)
+    return digest.hexdigest()
+
+
+def _feed(digest: Any, value: Any) -> None:
+    """Add one value to the digest, with its type, so that different structures differ."""
+    if isinstance(value, torch.Tensor):
+        tensor = value.detach().cpu().contiguous()
+        digest.update(f"T{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy() if tensor.numel() else b"")
+    elif isinstance(value, dict):
+        digest.update(f"D{len(value)}".encode())
+        for key, item in value.items():
+            digest.update(repr(key).encode())
+            _feed(digest, item)
+    elif isinstance(value, (list, tuple)):
+        digest.update(f"L{len(value)}".encode())
+        for item in value:
+            _feed(digest, item)
+    else:
+        digest.update(repr(value).encode())
+
+
+class CheckpointFolder:
+    """The checkpoints of one run: numbered ones, the latest, and one inside an epoch.
+
+    Args:
+        folder: `<OUTPUT_DIR>/checkpoints`.
+        keep: numbered checkpoints kept, 0 keeps all.
+    """
+
+    def __init__(self, folder: str | Path, *, keep: int = 0) -> None:
+        self.folder, self.keep = Path(folder), keep
+
+    def save_epoch(self, state: dict[str, Any], epoch: int, *, latest: bool) -> Path:
+        """Save after epoch `epoch` (from 0), prune old files, and point `checkpoint_latest.pyth` at it."""
+        path = self.folder / f"checkpoint_epoch_{epoch + 1:05d}.pyth"
+        save_checkpoint(path, state)
+        (self.folder / PARTIAL).unlink(missing_ok=True)
+        if latest:
+            self._link_latest(path)
+        for old in self.numbered()[: -self.keep] if self.keep else []:
+            old.unlink(missing_ok=True)
+        return path
+
+    def save_partial(self, state: dict[str, Any]) -> None:
+        """Save inside an epoch."""
+        save_checkpoint(self.folder / PARTIAL, state)
+
+    def numbered(self) -> list[Path]:
+        """Return the numbered checkpoints, oldest first."""
+        found = [path for path in self.folder.glob("checkpoint_epoch_*.pyth") if _NUMBERED.match(path.name)]
+        return sorted(found, key=lambda path: int(_NUMBERED.match(path.name)[1]))
+
+    def load_last(self) -> dict[str, Any] | None:
+        """Return the newest undamaged state, or None; damaged files are named in a warning."""
+        latest = [self.folder / LATEST] if not self.numbered() else []
+        for path in [self.folder / PARTIAL, *reversed(self.numbered()), *latest]:
+            if not path.is_file():
+                continue
+            try:
+                state = load_checkpoint(path)
+            except DamagedCheckpoint as error:
+                logger.warning("%s", error)
+                continue
+            logger.info("resuming from %s", path)
+            return state
+        return None
+
+    def _link_latest(self, path: Path) -> None:
+        """Let `checkpoint_latest.pyth` be the same file as `path`, without a moment in between."""
+        aside = self.folder / f".{LATEST}.{os.getpid()}.tmp"
+        aside.unlink(missing_ok=True)
+        try:
+            os.link(path, aside)
+        except OSError:
+            save_checkpoint(aside, load_checkpoint(path))
+        os.replace(aside, self.folder / LATEST)
+
+
+def rng_state() -> dict[str, Any]:
+    """Return the states of the python, numpy and torch generators as tensors and plain types."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    state = {
+        "python": random.getstate(),
+        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(gauss)],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    """Restore the generators from `rng_state`."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    kind, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def plain_state(module: torch.nn.Module) -> "OrderedDict[str, torch.Tensor]":
+    """Return a module's state dict on the CPU, copied, without the prefix of a wrapper."""
+    inner = unwrap(module)
+    return OrderedDict((name, tensor.detach().cpu().clone()) for name, tensor in inner.state_dict().items())
+
+
+def unwrap(module: torch.nn.Module) -> torch.nn.Module:
+    """Return the network inside DistributedDataParallel or torch.compile."""
+    while True:
+        inner = getattr(module, "module", None) or getattr(module, "_orig_mod", None)
+        if not isinstance(inner, torch.nn.Module):
+            return module
+        module = inner

@@ -1,0 +1,287 @@
+"""One experiment from its configuration: train, then test; every file lands in OUTPUT_DIR."""
+
+import contextlib
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from slowfast.config import TestSetting, dump_config, parse_also
+from slowfast.datasets.loader import device_transform
+from slowfast.engine.build import (
+    build_bn_loader,
+    build_evaluator,
+    build_schedule,
+    build_step,
+    build_train_loaders,
+    pretrained_path,
+)
+from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, plain_state, unwrap
+from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
+from slowfast.engine.metrics import MetricsLog
+from slowfast.engine.precise_bn import PreciseBNHook, adapt_batchnorm
+from slowfast.engine.trainer import Trainer
+from slowfast.ensemble.predictions import save_predictions
+from slowfast.models import build_model
+from slowfast.models.weights import load_weights
+from slowfast.utils import distributed
+from slowfast.utils.errors import InputError
+from slowfast.utils.files import write_text
+from slowfast.utils.lock import folder_lock
+from slowfast.utils.logging import setup_logging
+from slowfast.utils.paths import repo_path
+
+logger = logging.getLogger(__name__)
+
+BEST = "best.pyth"
+RESOLVED = "config.yaml.resolved"
+# Keys that may differ between the runs that share a folder: they do not change what is learned.
+_FREE_SECTIONS = ("TEST", "TENSORBOARD", "DATA_LOADER")
+_FREE_KEYS = (
+    "OUTPUT_DIR", "NUM_GPUS", "NUM_THREADS", "LOG_PERIOD", "LOG_MODEL_INFO", "DIST_BACKEND", "TRAIN.ENABLE",
+    "TRAIN.AUTO_RESUME", "TRAIN.KEEP_CHECKPOINTS", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.SAVE_LATEST",
+    "TRAIN.CHECKPOINT_PERIOD", "TRAIN.COMPILE", "DATA.CACHE_MB", "DATA.PATH_PREFIX", "DATA.DECODING_BACKEND",
+    "DATA.GAMMA.TEST",
+)  # fmt: skip
+
+
+def run_experiment(cfg: CfgNode) -> None:
+    """Train when TRAIN.ENABLE, then test when TEST.ENABLE, as one process of a job.
+
+    Raises:
+        InputError: wrong lists, videos, checkpoints, or an output folder of another configuration.
+        Preempted: asked to stop; everything an exact resume needs is saved.
+    """
+    output = repo_path(cfg.OUTPUT_DIR)
+    with process_setup(cfg) as device:
+        lock = folder_lock(output) if distributed.is_main() else contextlib.nullcontext()
+        with lock:
+            setup_logging(output, main_process=distributed.is_main())
+            _guard_folder(cfg, output)
+            distributed.barrier()
+            model = build_model(cfg).to(device)
+            if cfg.LOG_MODEL_INFO:
+                count = sum(parameter.numel() for parameter in model.parameters())
+                logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
+            if cfg.TRAIN.ENABLE:
+                train(cfg, model, output, device)
+            if cfg.TEST.ENABLE:
+                test(cfg, model, output, device)
+
+
+@contextlib.contextmanager
+def process_setup(cfg: CfgNode):
+    """Join the job, seed every generator, set the threads; yield the device."""
+    with distributed.process_group(cfg.NUM_GPUS, cfg.DIST_BACKEND) as device:
+        if cfg.NUM_THREADS:
+            torch.set_num_threads(cfg.NUM_THREADS)
+        seed = cfg.RNG_SEED + distributed.rank()
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        yield device
+
+
+def train(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> None:
+    """Train, going on from the checkpoints in `output` when there are any."""
+    folder = CheckpointFolder(output / "checkpoints", keep=cfg.TRAIN.KEEP_CHECKPOINTS)
+    state = folder.load_last() if cfg.TRAIN.AUTO_RESUME else None
+    if state is not None and _is_finished(state, cfg):
+        logger.info("training of %d epochs is already finished", cfg.SOLVER.MAX_EPOCH)
+        return
+    if state is None:
+        state = load_start(cfg, model)
+        (output / "metrics.jsonl").unlink(missing_ok=True)
+    trainer = build_trainer(cfg, model, output, device, folder)
+    if state is not None:
+        trainer.load_state_dict(state)
+    trainer.train()
+
+
+def build_trainer(
+    cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, folder: CheckpointFolder
+) -> Trainer:
+    """Return the loop with its step, loaders and hooks."""
+    writer = _summary_writer(output) if cfg.TENSORBOARD.ENABLE and distributed.is_main() else None
+    loaders = build_train_loaders(cfg)
+    hooks: list[Any] = [LogHook(period=cfg.LOG_PERIOD, writer=writer)]
+    if cfg.BN.USE_PRECISE_STATS:
+        loader = build_bn_loader(cfg, cfg.BN.ADAPT_SPLIT)
+        hooks.append(PreciseBNHook(loader=loader, num_batches=cfg.BN.NUM_BATCHES_PRECISE, period=cfg.TRAIN.EVAL_PERIOD))
+    extra = {"cfg": dump_config(cfg)}
+    built = {split: build_evaluator(cfg, split, device) for split in cfg.TRAIN.EVAL_SPLITS}
+    evaluation = EvaluationHook(
+        evaluators=list(built.items()),
+        period=cfg.TRAIN.EVAL_PERIOD,
+        best_path=output / BEST,
+        extra=extra,
+        writer=writer,
+    )
+    checkpoints = CheckpointHook(
+        folder=folder,
+        period=cfg.TRAIN.CHECKPOINT_PERIOD,
+        every_epoch=cfg.TRAIN.SAVE_LATEST,
+        evaluation=evaluation,
+        extra=extra,
+    )
+    return Trainer(
+        step=build_step(cfg, _wrap(cfg, model, device), device),
+        loaders=loaders,
+        schedule=build_schedule(cfg),
+        max_epoch=cfg.SOLVER.MAX_EPOCH,
+        seed=cfg.RNG_SEED,
+        hooks=[*hooks, checkpoints, evaluation],
+        metrics=MetricsLog(output / "metrics.jsonl" if distributed.is_main() else None),
+        steps_per_epoch=cfg.TRAIN.STEPS_PER_EPOCH,
+        save_partial_every=60.0 * cfg.TRAIN.SAVE_EVERY_MINUTES,
+    )
+
+
+def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
+    """Load starting weights; return a training state when the file holds one that should go on."""
+    path = cfg.TRAIN.CHECKPOINT_FILE_PATH
+    if path:
+        path = repo_path(path)
+        if not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and path.suffix == ".pyth" and path.is_file():
+            state = load_checkpoint(path)
+            if "optimizer_state" in state and "epoch" in state:
+                return state
+    else:
+        path = pretrained_path(cfg)
+    if path is None:
+        logger.warning("no starting weights are given: training from random weights")
+        return None
+    if not Path(path).is_file():
+        raise InputError(
+            f"starting weights {path} do not exist: put the file there, or set TRAIN.CHECKPOINT_FILE_PATH; an empty "
+            f"path and {cfg.MODEL.ARCH.upper()}.PRETRAIN_NAME '' train from random weights"
+        )
+    report = load_weights(model, path, clear_patterns=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN))
+    logger.info("%s", report.summary())
+    return None
+
+
+def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> None:
+    """Test the chosen weights on TEST.DATA_SELECT and TEST.ALSO; each gives one PKL in `output`."""
+    path = test_checkpoint(cfg, output)
+    logger.info("%s", load_weights(model, path).summary())
+    stored = plain_state(model)
+    main = TestSetting(cfg.TEST.DATA_SELECT, cfg.TEST.NUM_ENSEMBLE_VIEWS, cfg.TEST.NUM_SPATIAL_CROPS)
+    for setting in dict.fromkeys([main, *map(parse_also, cfg.TEST.ALSO)]):
+        gamma = cfg.DATA.GAMMA.TEST if setting.gamma is None else setting.gamma
+        if setting.bn_split:
+            _adapt_to(cfg, model, setting.bn_split, gamma, device)
+        evaluator = build_evaluator(
+            cfg, setting.split, device, views=setting.views, crops=setting.crops, gamma=gamma, score=cfg.TEST.SCORE
+        )
+        predictions = evaluator.predict(model)
+        size = f"{cfg.DATA.NUM_FRAMES}x{cfg.DATA.TEST_CROP_SIZE}x{setting.views}x{setting.crops}"
+        if distributed.is_main():
+            save_predictions(output / f"{setting.split}x{size}{setting.suffix}.pkl", predictions)
+            _log_test(f"{setting.split}x{size}{setting.suffix}", predictions)
+        if setting.bn_split:
+            unwrap(model).load_state_dict(stored)
+
+
+def _adapt_to(cfg: CfgNode, model: nn.Module, split: str, gamma: float, device: torch.device) -> None:
+    """Take the BatchNorm statistics from a split, seen with the gamma of the test (labelled clips with their own)."""
+    gamma = cfg.DATA.GAMMA.SOURCE if split == "train_label" else gamma
+    loader = build_bn_loader(cfg, split, gamma=gamma)
+    prepare = device_transform(cfg, device) or (lambda batch: batch["clips"].to(device))
+    adapt_batchnorm(unwrap(model), loader, num_batches=cfg.BN.NUM_BATCHES_PRECISE, clips_of=prepare)
+
+
+def test_checkpoint(cfg: CfgNode, output: Path) -> Path:
+    """Return the weights to test: the given file, the best, the last, or the starting weights.
+
+    Raises:
+        InputError: there are none.
+    """
+    if cfg.TEST.CHECKPOINT_FILE_PATH:
+        return repo_path(cfg.TEST.CHECKPOINT_FILE_PATH)
+    last = CheckpointFolder(output / "checkpoints").numbered()[-1:]
+    candidates = [output / BEST] if cfg.TEST.TEST_BEST else []
+    candidates += last
+    if cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        candidates.append(repo_path(cfg.TRAIN.CHECKPOINT_FILE_PATH))
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise InputError(
+        f"{output} has no {BEST} and no checkpoint: train first (run.sh), or set TEST.CHECKPOINT_FILE_PATH"
+    )
+
+
+def _log_test(name: str, predictions: Any) -> None:
+    """Log accuracy and unreadable videos of a test."""
+    known = (predictions.video_labels >= 0) & ~predictions.missing
+    text = f"{name}: {len(predictions.video_labels)} videos"
+    if known.any():
+        right = predictions.video_preds[known].argmax(1) == predictions.video_labels[known]
+        text += f", top-1 {100.0 * right.mean():.2f} %"
+    if predictions.failed:
+        text += f", {len(predictions.failed)} could not be read: {', '.join(predictions.failed[:10])}"
+    logger.info(text)
+
+
+def _is_finished(state: dict[str, Any], cfg: CfgNode) -> bool:
+    """Return whether a state is that of a finished training."""
+    return state["epoch"] + 1 >= cfg.SOLVER.MAX_EPOCH and not state["iteration"] and not state["pending_evaluation"]
+
+
+def _wrap(cfg: CfgNode, model: nn.Module, device: torch.device) -> nn.Module:
+    """Return the network with the wrappers of the run."""
+    if cfg.TRAIN.COMPILE:
+        model = torch.compile(model)
+    if distributed.world_size() == 1:
+        return model
+    ids = [device.index] if device.type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(model, device_ids=ids, find_unused_parameters=cfg.MODEL.ARCH == "sf")
+
+
+def _summary_writer(output: Path) -> Any:
+    """Return a TensorBoard writer (imported late: it is slow to load)."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(output / "tensorboard"))
+
+
+def _guard_folder(cfg: CfgNode, output: Path) -> None:
+    """Write the resolved configuration, unless the folder holds a training of another one."""
+    if not distributed.is_main():
+        return
+    path = output / RESOLVED
+    if not cfg.TRAIN.ENABLE:
+        if not path.exists():
+            write_text(path, dump_config(cfg))
+        return
+    has_checkpoints = any((output / "checkpoints").glob("checkpoint_*.pyth"))
+    if path.exists() and has_checkpoints and cfg.TRAIN.AUTO_RESUME:
+        differing = _differing_keys(yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(dump_config(cfg)))
+        if differing:
+            raise InputError(
+                f"{output} holds a training with other settings ({', '.join(differing)}): choose another OUTPUT_DIR, "
+                "delete the folder, or set TRAIN.AUTO_RESUME False to start over in it"
+            )
+    write_text(path, dump_config(cfg))
+
+
+def _differing_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """Return the dotted keys that differ and matter for what is learned."""
+    keys: list[str] = []
+    for name in sorted(set(old) | set(new)):
+        key = f"{prefix}{name}"
+        if key in _FREE_KEYS or key.split(".")[0] in _FREE_SECTIONS:
+            continue
+        left, right = old.get(name), new.get(name)
+        if isinstance(left, dict) and isinstance(right, dict):
+            keys += _differing_keys(left, right, f"{key}.")
+        elif left != right:
+            keys.append(key)
+    return keys

@@ -1,0 +1,70 @@
+"""`metrics.jsonl`: one JSON object per line, cut back to the last checkpoint on resume."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+
+class MetricsLog:
+    """Append-only list of measurements of a run.
+
+    Wall-clock times are left to `stdout.log`, so that a resumed run writes the same bytes as an undisturbed one.
+
+    Args:
+        path: the file, or None for a process that does not write.
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        self.path = Path(path) if path is not None else None
+
+    def write(self, kind: str, **values: Any) -> None:
+        """Append `{"_type": kind, **values}`; values that are not finite become null."""
+        if self.path is None:
+            return
+        record = {"_type": kind, **{key: _plain(value) for key, value in values.items()}}
+        with open(self.path, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps(record) + "\n")
+
+    def position(self) -> int:
+        """Return the length of the file in bytes."""
+        return self.path.stat().st_size if self.path is not None and self.path.exists() else 0
+
+    def cut(self, position: int) -> None:
+        """Drop everything after `position` bytes."""
+        if self.path is not None and self.path.exists():
+            os.truncate(self.path, min(position, self.position()))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold, floats with 7 significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    return value
+
+
+class Mean:
+    """Weighted means of the values of an epoch, summed over the processes when read."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, float] = {}
+        self.weights: dict[str, float] = {}
+
+    def add(self, name: str, total: float, weight: float) -> None:
+        """Add a sum over `weight` samples."""
+        self.totals[name] = self.totals.get(name, 0.0) + total
+        self.weights[name] = self.weights.get(name, 0.0) + weight
+
+    def mean(self, name: str) -> float:
+        """Return the mean of a value, NaN when nothing was added."""
+        weight = self.weights.get(name, 0.0)
+        return self.totals[name] / weight if weight else math.nan
+
+    def state_dict(self) -> dict[str, dict[str, float]]:
+        """Return the sums."""
+        return {"totals": dict(self.totals), "weights": dict(self.weights)}
+
+    def load_state_dict(self, state: dict[str, dict[str, float]]) -> None:
+        """Restore the sums."""
+        self.totals, self.weights = dict(state["totals"]), dict(state["weights"])

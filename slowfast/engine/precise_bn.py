@@ -1,0 +1,96 @@
+"""BatchNorm statistics of another domain: the population mean and variance over clips of a split.
+
+Wu and Johnson, Rethinking "Batch" in BatchNorm, 2021; used for domain adaptation as in Li et al., AdaBN, 2016.
+"""
+
+import itertools
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from slowfast.engine.trainer import Hook, Trainer
+from slowfast.utils import distributed
+from slowfast.utils.progress import Progress
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from fvcore.nn.precise_bn import get_bn_modules, update_bn_stats
+
+logger = logging.getLogger(__name__)
+
+
+def adapt_batchnorm(
+    model: nn.Module,
+    loader: Iterable[dict[str, Any]],
+    *,
+    num_batches: int,
+    clips_of: Callable[[dict[str, Any]], torch.Tensor],
+) -> int:
+    """Replace the running statistics of every BatchNorm by those of the loader's clips.
+
+    The network runs in training mode without gradients, so that each layer sees inputs normalised by batch
+    statistics; the layers' momentum is restored. With several processes the statistics of all are combined.
+
+    Args:
+        model: the network (without wrappers); its training flag is restored.
+        loader: batches; needs `len()`.
+        num_batches: at most this many.
+        clips_of: network input (B, 3, T, H, W) of a batch.
+
+    Returns:
+        The number of adapted layers; 0 when the network has no BatchNorm (nothing is read then).
+    """
+    was_training = model.training
+    model.train()
+    layers = get_bn_modules(model)
+    if layers:
+        count = min(num_batches, len(loader))
+        progress = Progress(count, "BatchNorm adaptation", emit=logger.info)
+        update_bn_stats(model, _inputs(loader, count, clips_of, progress), count)
+        _combine(layers)
+    model.train(was_training)
+    return len(layers)
+
+
+def _inputs(loader: Iterable, count: int, clips_of: Callable, progress: Progress) -> Iterator[torch.Tensor]:
+    """Yield the network inputs of `count` batches."""
+    for batch in itertools.islice(loader, count):
+        yield clips_of(batch)
+        progress.update()
+
+
+def _combine(layers: list[nn.Module]) -> None:
+    """Give every process the statistics over the batches of all processes, which have equal weight."""
+    world = distributed.world_size()
+    if world == 1:
+        return
+    for layer in layers:
+        mean = distributed.sum_(layer.running_mean.clone()) / world
+        square = distributed.sum_(layer.running_var + layer.running_mean**2) / world
+        layer.running_mean.copy_(mean)
+        layer.running_var.copy_(square - mean**2)
+
+
+class PreciseBNHook(Hook):
+    """Adapts the BatchNorm statistics after every epoch that is evaluated.
+
+    Args:
+        loader: training batches of the split to adapt to.
+        num_batches: at most this many per pass.
+        period: epochs between two evaluations.
+    """
+
+    def __init__(self, *, loader: Any, num_batches: int, period: int) -> None:
+        self.loader, self.num_batches, self.period = loader, num_batches, period
+
+    def after_epoch(self, trainer: Trainer) -> None:
+        """Adapt before the checkpoint is saved and before validation."""
+        if (trainer.epoch + 1) % self.period and not trainer.last_epoch:
+            return
+        self.loader.set_epoch(trainer.epoch, start=0)
+        update = trainer.step.update
+        adapt_batchnorm(trainer.model, self.loader, num_batches=self.num_batches, clips_of=update.clips_of)

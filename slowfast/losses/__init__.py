@@ -1,0 +1,43 @@
+"""Training losses. Legend: B batch, K classes."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def soft_cross_entropy(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the batch of `-sum_k target * log_softmax(logits)`.
+
+    Args:
+        logits_BK: float (B, K).
+        target_BK: float (B, K), rows that sum to 1, for example from mixup.
+    """
+    return -(target_BK * F.log_softmax(logits_BK, dim=-1)).sum(dim=-1).mean()
+
+
+class KLLoss(nn.Module):
+    """Distillation against stored probabilities, in upstream's form.
+
+    The mean over all B x K elements of the KL divergence between `log_softmax(logits / T)` and
+    `probabilities / T`, times T squared. The target is divided by T, not sharpened, and kept in half precision.
+
+    Args:
+        temperature: T.
+    """
+
+    def __init__(self, *, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, logits_BK: torch.Tensor, probs_BK: torch.Tensor) -> torch.Tensor:
+        """Return the loss of float logits (B, K) against float probabilities (B, K)."""
+        log_probs_BK = F.log_softmax(logits_BK / self.temperature, dim=-1)
+        target_BK = probs_BK.half() / self.temperature
+        return F.kl_div(log_probs_BK, target_BK, reduction="mean") * self.temperature**2
+
+
+def label_targets(labels_B: torch.Tensor, num_classes: int, smoothing: float = 0.0) -> torch.Tensor:
+    """Return float targets (B, K) of int64 labels (B,): `smoothing / K` everywhere, the rest on the label."""
+    off = smoothing / num_classes
+    target_BK = torch.full((labels_B.numel(), num_classes), off, device=labels_B.device)
+    return target_BK.scatter_(1, labels_B[:, None], 1.0 - smoothing + off)

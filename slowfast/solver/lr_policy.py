@@ -1,0 +1,51 @@
+"""Learning rate as a pure function of the fractional epoch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class LRSchedule:
+    """Cosine or piecewise constant schedule with a linear warm-up.
+
+    Attributes:
+        base_lr: learning rate per step at the top.
+        end_lr: learning rate at the end of the cosine.
+        max_epoch: epochs of the run.
+        warmup_epochs: length of the warm-up.
+        warmup_start_lr: learning rate at epoch 0 when there is a warm-up.
+        cosine_after_warmup: the cosine spans [warmup_epochs, max_epoch] instead of [0, max_epoch].
+        policy: `cosine` or `steps_with_relative_lrs`.
+        steps: first epochs of the constant pieces.
+        relative_lrs: factors on base_lr of these pieces.
+    """
+
+    base_lr: float
+    max_epoch: float
+    end_lr: float = 0.0
+    warmup_epochs: float = 0.0
+    warmup_start_lr: float = 0.0
+    cosine_after_warmup: bool = False
+    policy: str = "cosine"
+    steps: Sequence[float] = ()
+    relative_lrs: Sequence[float] = ()
+
+    def at(self, epoch: float) -> float:
+        """Return the learning rate at `epoch` (fractional, from 0)."""
+        if epoch >= self.warmup_epochs:
+            return self._main(epoch)
+        top = self._main(self.warmup_epochs)
+        return self.warmup_start_lr + epoch * (top - self.warmup_start_lr) / self.warmup_epochs
+
+    def _main(self, epoch: float) -> float:
+        """Return the schedule without warm-up."""
+        if self.policy == "steps_with_relative_lrs":
+            piece = max(index for index, first in enumerate(self.steps) if first <= max(epoch, self.steps[0]))
+            return self.base_lr * self.relative_lrs[piece]
+        offset = self.warmup_epochs if self.cosine_after_warmup else 0.0
+        length = self.max_epoch - offset
+        if length <= 0:
+            return self.base_lr
+        phase = math.cos(math.pi * (epoch - offset) / length)
+        return self.end_lr + (self.base_lr - self.end_lr) * (phase + 1.0) * 0.5
