@@ -1,0 +1,60 @@
+import torch
+from torch import nn
+
+from slowfast.solver import construct_optimizer, parameter_groups, set_lr
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 1)
+        self.bn = nn.BatchNorm3d(4)
+        self.norm = nn.LayerNorm(4)
+        self.head = nn.Linear(4, 2)
+
+
+def test_groups_are_batchnorm_then_decayed_then_one_dimensional():
+    model = Tiny()
+    groups = parameter_groups(model, weight_decay=0.1, bn_weight_decay=0.01, zero_1d=True)
+    assert [group["weight_decay"] for group in groups] == [0.01, 0.1, 0.0]
+    assert [len(group["params"]) for group in groups] == [2, 2, 4]
+    assert groups[0]["params"][0] is model.bn.weight
+    assert groups[1]["params"][1] is model.head.weight
+
+
+def test_one_dimensional_parameters_decay_without_the_switch():
+    groups = parameter_groups(Tiny(), weight_decay=0.1)
+    assert [(group["weight_decay"], len(group["params"])) for group in groups] == [(0.0, 2), (0.1, 6)]
+
+
+def test_layer_decay_scales_the_rate():
+    model = Tiny()
+    layers = {"conv": 0, "bn": 1, "norm": 1, "head": 2}
+    groups = parameter_groups(
+        model, weight_decay=0.1, zero_1d=True, layer_of=lambda name: layers[name.split(".")[0]], num_layers=2,
+        layer_decay=0.5,
+    )  # fmt: skip
+    assert sorted({group["lr_scale"] for group in groups}) == [0.25, 0.5, 1.0]
+    optimizer = construct_optimizer(groups, method="adamw", lr=1.0)
+    set_lr(optimizer, 0.8)
+    rates = {id(group["params"][0]): group["lr"] for group in optimizer.param_groups}
+    assert rates[id(model.conv.weight)] == 0.2
+    assert rates[id(model.head.weight)] == 0.8
+
+
+def test_frozen_parameters_are_left_out():
+    model = Tiny()
+    model.head.requires_grad_(False)
+    groups = parameter_groups(model, weight_decay=0.1)
+    assert all(parameter is not model.head.weight for group in groups for parameter in group["params"])
+
+
+def test_each_method_reduces_a_quadratic():
+    for method in ("sgd", "adam", "adamw"):
+        weight = nn.Parameter(torch.ones(3))
+        optimizer = construct_optimizer([{"params": [weight]}], method=method, lr=0.05)
+        for _ in range(50):
+            optimizer.zero_grad()
+            (weight**2).sum().backward()
+            optimizer.step()
+        assert weight.detach().abs().max() < 0.3
