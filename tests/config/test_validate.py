@@ -1,0 +1,93 @@
+"""Combinations that cannot work: each names its key and says what is needed."""
+
+import pytest
+
+from slowfast.config import get_cfg, parse_also
+from slowfast.config.validate import find_conflicts
+
+
+def working():
+    """A configuration without conflicts."""
+    cfg = get_cfg()
+    cfg.MODEL.ARCH = "uniformer"
+    cfg.TRAIN.DATASET = cfg.TEST.DATASET = "ug2_sparse"
+    return cfg
+
+
+def conflicts_of(**changes) -> list[str]:
+    """Return the conflicts after changing `SECTION__KEY` values."""
+    cfg = working()
+    for name, value in changes.items():
+        *sections, leaf = name.split("__")
+        node = cfg
+        for section in sections:
+            node = node[section]
+        node[leaf] = value
+    return find_conflicts(cfg)
+
+
+def test_a_working_configuration_has_none():
+    assert conflicts_of() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"MODEL__ARCH": "slowfast"}, "MODEL.ARCH is 'slowfast', one of 'uniformer', 'mvit', 'sf', 'videomae'"),
+        ({"MODEL__LOSS_FUNC": "bce"}, "MODEL.LOSS_FUNC"),
+        ({"DATA__DECODING_BACKEND": "torchvision"}, "'pyav', 'decord', 'torchcodec'"),
+        ({"TEST__SCORE": "sum"}, "TEST.SCORE"),
+        ({"TRAIN__BATCH_SIZE": 0}, "TRAIN.BATCH_SIZE is 0, at least 1"),
+        ({"NUM_GPUS": -1}, "NUM_GPUS is -1"),
+        ({"DATA__GAMMA__VAL_DARK": 0.0}, "DATA.GAMMA.VAL_DARK is 0.0"),
+        ({"DATA__GAMMA__TEST": float("nan")}, "DATA.GAMMA.TEST"),
+        ({"DATA__SPLITS__test": ["test.csv"]}, "DATA.SPLITS.test"),
+        ({"TEST__NUM_SPATIAL_CROPS": 2}, "TEST.NUM_SPATIAL_CROPS is 2, 1 or 3"),
+        ({"TEST__DATA_SELECT": "validation"}, "TEST.DATA_SELECT is 'validation', a split of DATA.SPLITS"),
+        ({"TEST__ALSO": ["test:3"]}, "TEST.ALSO has 'test:3'"),
+        ({"TEST__ALSO": ["test:1x2"]}, "TEST.ALSO has 'test:1x2'"),
+        ({"TEST__ALSO": ["night:1x1"]}, "TEST.ALSO is 'night'"),
+        ({"BN__ADAPT_SPLIT": "dark"}, "BN.ADAPT_SPLIT is 'dark'"),
+        ({"TRAIN__EVAL_SPLITS": ["arid", "dim"]}, "TRAIN.EVAL_SPLITS is 'dim'"),
+        ({"TRAIN__DATASET": "kinetics"}, "TRAIN.DATASET is 'kinetics', ug2_sparse"),
+        ({"MIXUP__ENABLE": True}, "MIXUP.ENABLE needs MODEL.LOSS_FUNC soft_cross_entropy"),
+        ({"SOLVER__STEPS": [0, 3]}, "SOLVER.STEPS and SOLVER.LRS need the same length"),
+        ({"SOLVER__LR_POLICY": "steps_with_relative_lrs"}, "needs SOLVER.STEPS"),
+        ({"SOLVER__COSINE_END_LR": 1.0}, "SOLVER.COSINE_END_LR is above"),
+        ({"DATA__CLASS_NAMES": ["a", "b"]}, "DATA.CLASS_NAMES has 2 names, MODEL.NUM_CLASSES is 400"),
+        ({"DATA__TRAIN_JITTER_SCALES": [320, 256]}, "DATA.TRAIN_JITTER_SCALES"),
+        ({"MODEL__ARCH": "mvit"}, "DATA.TRAIN_CROP_SIZE 224 must equal DATA.TEST_CROP_SIZE 256"),
+        ({"MODEL__ARCH": "sf", "DATA__NUM_FRAMES": 6}, "multiples of 4, not 6"),
+        ({"MODEL__ARCH": "videomae", "DATA__NUM_FRAMES": 7}, "VIDEOMAE.TUBELET_SIZE"),
+        ({"UNIFORMER__HEAD_DIM": 48}, "UNIFORMER.HEAD_DIM 48"),
+    ],
+)  # fmt: skip
+def test_conflict_is_one_sentence_with_key_and_need(changes, words):
+    found = conflicts_of(**changes)
+    assert len(found) == 1, found
+    assert words in found[0]
+
+
+def test_data_sets_of_switched_off_parts_do_not_matter():
+    assert conflicts_of(TRAIN__DATASET="kinetics", TRAIN__ENABLE=False) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "suffix"),
+    [
+        ("test", ("test", 1, 1, None, ""), ""),
+        ("test:3x3", ("test", 3, 3, None, ""), ""),
+        ("arid:1x1:1", ("arid", 1, 1, 1.0, ""), "_gamma1"),
+        ("arid:1x3:0.25:train_label", ("arid", 1, 3, 0.25, "train_label"), "_gamma0.25_bn-train_label"),
+    ],
+)
+def test_also_entries(text, fields, suffix):
+    found = parse_also(text)
+    assert (found.split, found.views, found.crops, found.gamma, found.bn_split) == fields
+    assert found.suffix == suffix
+
+
+@pytest.mark.parametrize("text", ["", "test:", "test:3", "test:x3", "test:1x2", "a b", "test:1x1:", "test:1x1:g"])
+def test_other_forms_are_refused(text):
+    with pytest.raises(ValueError):
+        parse_also(text)

@@ -1,0 +1,65 @@
+"""Exit codes: 0, 1 internal, 2 bad input, 75 preempted, 130 interrupted."""
+
+import errno
+
+import pytest
+
+from slowfast.utils import cli
+from slowfast.utils.errors import ConfigError, InputError, LockedError
+
+
+def status_of(main) -> int:
+    """Return the exit status of a tool with this main."""
+    with pytest.raises(SystemExit) as caught:
+        cli.run(main)
+    return caught.value.code
+
+
+def raiser(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_success_and_own_status():
+    assert status_of(lambda: None) == 0
+    assert status_of(lambda: 2) == 2
+
+
+@pytest.mark.parametrize("kind", [InputError, ConfigError, LockedError])
+def test_bad_input_is_one_sentence_without_traceback(kind, capsys):
+    assert status_of(raiser(kind("list.csv, row 3: no label; add one"))) == 2
+    assert capsys.readouterr().err == "error: list.csv, row 3: no label; add one\n"
+
+
+def test_internal_failure_shows_where(capsys):
+    assert status_of(raiser(ValueError("broken"))) == 1
+    text = capsys.readouterr().err
+    assert "Traceback" in text and text.endswith("internal error: ValueError: broken\n")
+
+
+def test_full_disk_says_what_to_do(capsys):
+    error = OSError(errno.ENOSPC, "No space left on device", "out/best.pyth")
+    assert status_of(raiser(error)) == 1
+    text = capsys.readouterr().err
+    assert "Traceback" not in text and "out/best.pyth" in text and "it resumes" in text
+
+
+def test_stops(capsys):
+    assert status_of(raiser(cli.Preempted("saved at epoch 3"))) == 75
+    assert capsys.readouterr().err == "stopped: saved at epoch 3\n"
+    assert status_of(raiser(KeyboardInterrupt())) == 130
+
+
+def test_help_ends_with_the_example(capsys):
+    parser = cli.make_parser("Do a thing.", "python tools/thing.py --list a.csv")
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(["--help"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.rstrip().endswith("example:\n  python tools/thing.py --list a.csv")
+
+
+def test_wrong_usage_is_status_2(capsys):
+    parser = cli.make_parser("Do a thing.", "python tools/thing.py")
+    assert status_of(lambda: parser.parse_args(["--none"])) == 2

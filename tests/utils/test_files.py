@@ -1,0 +1,51 @@
+"""Files appear whole or not at all."""
+
+import hashlib
+import json
+
+import pytest
+
+from slowfast.utils.files import atomic_write, sha256_of, write_json, write_text
+
+
+def test_appears_whole_in_a_new_folder(tmp_path):
+    path = tmp_path / "a" / "b.txt"
+    with atomic_write(path) as aside:
+        aside.write_text("one")
+        assert not path.exists() and aside.parent == path.parent
+    assert path.read_text() == "one"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic_write(path) as aside:
+        aside.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_os_error_names_a_file(tmp_path):
+    with pytest.raises(OSError) as caught, atomic_write(tmp_path / "a.txt"):
+        raise OSError(28, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "a.txt")
+
+
+def test_text_keeps_line_ends_and_letters(tmp_path):
+    write_text(tmp_path / "a.csv", "é,1\r\nb,2\n")
+    assert (tmp_path / "a.csv").read_bytes() == "é,1\r\nb,2\n".encode()
+
+
+def test_json_round_trip_and_no_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"b": [1, 2.5, "é"]})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"b": [1, 2.5, "é"]}
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"b": float("nan")})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["b"] == [1, 2.5, "é"]
+
+
+def test_digest(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc" * 1000)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
