@@ -204,13 +204,13 @@ _NULLABLE = frozenset({"SF.PRETRAIN_NAME"})
 
 
 def _unknown(setting: Setting, known: dict[str, Any]) -> str:
-    """Return the sentence about an unknown key."""
-    close = difflib.get_close_matches(setting.key, known, n=1, cutoff=0.6)
-    if not close:
-        leaf = setting.key.rsplit(".", 1)[-1]
-        close = [key for key in known if key.rsplit(".", 1)[-1] == leaf][:1]
-    hint = f", did you mean {close[0]}?" if close else "; tools/show_config.py lists all keys"
-    return f"{setting.origin}: unknown key {setting.key}{hint}"
+    """Return the sentence about an unknown key: a similar spelling first, then the same name in another section."""
+    spelled, leaf = setting.key.upper(), setting.key.upper().rsplit(".", 1)[-1]
+    close = [key for key in known if key.upper() == spelled]
+    close += difflib.get_close_matches(spelled, known, n=1, cutoff=0.6)
+    close += [key for key in known if key.rsplit(".", 1)[-1] == leaf]
+    close += difflib.get_close_matches(spelled, known, n=1, cutoff=0.0)
+    return f"{setting.origin}: unknown key {setting.key}, did you mean {close[0]}?"
 
 
 def _is_experiment(path: Path) -> bool:
