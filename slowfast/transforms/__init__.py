@@ -1,0 +1,1 @@
+"""Pure functions on whole clips: gamma, geometry, augmentation, mixing. Randomness comes in as a generator."""
