@@ -33,11 +33,5 @@ class KLLoss(nn.Module):
         """Return the loss of float logits (B, K) against float probabilities (B, K)."""
         log_probs_BK = F.log_softmax(logits_BK / self.temperature, dim=-1)
         target_BK = probs_BK.half() / self.temperature
-        return F.kl_div(log_probs_BK, target_BK, reduction="mean") * self.temperature**2
-
-
-def label_targets(labels_B: torch.Tensor, num_classes: int, smoothing: float = 0.0) -> torch.Tensor:
-    """Return float targets (B, K) of int64 labels (B,): `smoothing / K` everywhere, the rest on the label."""
-    off = smoothing / num_classes
-    target_BK = torch.full((labels_B.numel(), num_classes), off, device=labels_B.device)
-    return target_BK.scatter_(1, labels_B[:, None], 1.0 - smoothing + off)
+        total = F.kl_div(log_probs_BK, target_BK, reduction="sum")
+        return total / log_probs_BK.numel() * self.temperature**2
