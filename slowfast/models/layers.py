@@ -1,0 +1,294 @@
+"""Building blocks shared by the networks.
+
+Legend: B batch, C channels, T frames, H W height and width, N tokens, D width, L heads, E width of one head.
+
+Activations of shape (B, C, T, H, W) are kept in `torch.channels_last_3d` memory order: the channels of one
+position lie side by side, so that (B, T, H, W, C) is a view, 1x1x1 convolutions are matrix products and
+LayerNorm needs no copy.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+_PLAIN = False
+_WIDEST_FAST_KERNEL = 3
+
+
+@contextlib.contextmanager
+def plain_operations() -> Iterator[None]:
+    """Run the networks in their plainest form: explicit softmax attention, contiguous layout, library backward."""
+    global _PLAIN
+    before, _PLAIN = _PLAIN, True
+    try:
+        yield
+    finally:
+        _PLAIN = before
+
+
+def to_channels_last(x_BCTHW: Tensor) -> Tensor:
+    """Return the clips with the channels of one position side by side in memory."""
+    return x_BCTHW.contiguous() if _PLAIN else x_BCTHW.contiguous(memory_format=torch.channels_last_3d)
+
+
+def attention(q_BLNE: Tensor, k_BLNE: Tensor, v_BLNE: Tensor, *, scale: float, dropout: float = 0.0) -> Tensor:
+    """Return softmax(q k^T scale) v with heads side by side (Vaswani et al. 2017, section 3.2.1).
+
+    Args:
+        q_BLNE: queries (B, L, N, E).
+        k_BLNE: keys (B, L, M, E).
+        v_BLNE: values (B, L, M, E).
+        scale: factor on the products.
+        dropout: probability of dropping an attention weight; pass 0 outside training.
+
+    Returns:
+        (B, N, L * E).
+    """
+    if _PLAIN:
+        weights_BLNM = F.dropout((q_BLNE @ k_BLNE.transpose(-2, -1) * scale).softmax(dim=-1), dropout)
+        y_BLNE = weights_BLNM @ v_BLNE
+    else:
+        y_BLNE = F.scaled_dot_product_attention(q_BLNE, k_BLNE, v_BLNE, dropout_p=dropout, scale=scale)
+    return y_BLNE.transpose(1, 2).flatten(2)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al. 2016): in training drop a sample's residual and scale up the others.
+
+    Args:
+        drop_prob: probability of dropping.
+    """
+
+    def __init__(self, drop_prob: float = 0.0) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with some samples (axis 0) set to zero."""
+        if not self.training or self.drop_prob == 0.0:
+            return x
+        keep = 1.0 - self.drop_prob
+        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
+        return x * mask.div_(keep) if keep > 0 else x * mask
+
+
+def drop_path_rates(rate: float, depth: int) -> list[float]:
+    """Return the drop-path rate of every block, linear from 0 to `rate`."""
+    return torch.linspace(0, rate, depth).tolist()
+
+
+class PointwiseConv3d(nn.Conv3d):
+    """1x1x1 convolution, computed as one matrix product over all positions.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Return (B, out_channels, T, H, W)."""
+        if _PLAIN:
+            return super().forward(x_BCTHW)
+        y_BTHWC = F.linear(x_BCTHW.permute(0, 2, 3, 4, 1), self.weight.flatten(1), self.bias)
+        return y_BTHWC.permute(0, 4, 1, 2, 3)
+
+
+class DepthwiseConv3d(nn.Conv3d):
+    """One filter per channel; on the CPU with a backward pass of its own, several times faster than the library's.
+
+    Args:
+        channels: channels of input and output.
+        kernel_size: (T, H, W).
+        stride: (T, H, W).
+        padding: (T, H, W).
+        bias: add a learned value per channel.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: tuple[int, int, int],
+        *,
+        stride: tuple[int, int, int] = (1, 1, 1),
+        padding: tuple[int, int, int],
+        bias: bool = True,
+    ) -> None:
+        super().__init__(channels, channels, kernel_size, stride=stride, padding=padding, groups=channels, bias=bias)
+        self.keeps_size = self.stride == (1, 1, 1) and all(2 * p + 1 == k for p, k in zip(padding, kernel_size))
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Return (B, C, T', H', W')."""
+        wants_gradient = torch.is_grad_enabled() and (x_BCTHW.requires_grad or self.weight.requires_grad)
+        own = wants_gradient and self.keeps_size and x_BCTHW.device.type == "cpu"
+        if _PLAIN or not own or torch.compiler.is_compiling():
+            return super().forward(x_BCTHW)
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_BCTHW.dtype
+        bias = None if self.bias is None else self.bias.to(dtype)
+        x_BCTHW = to_channels_last(x_BCTHW.to(dtype))
+        return _SameDepthwise.apply(x_BCTHW, self.weight.to(dtype), bias)
+
+
+class _SameDepthwise(torch.autograd.Function):
+    """Depthwise convolution, stride 1, odd kernel, zero padding that keeps the size."""
+
+    @staticmethod
+    def forward(ctx, x_BCTHW: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the library's forward pass."""
+        ctx.save_for_backward(x_BCTHW, weight)
+        return F.conv3d(x_BCTHW, weight, bias, padding=_same_padding(weight), groups=x_BCTHW.shape[1])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g_BCTHW: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Return the gradients: the input's is a forward pass with the mirrored kernel."""
+        x_BCTHW, weight = ctx.saved_tensors
+        g_BCTHW = g_BCTHW.contiguous(memory_format=torch.channels_last_3d)
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            mirrored = weight.flip(2, 3, 4)
+            grad_x = F.conv3d(g_BCTHW, mirrored, padding=_same_padding(weight), groups=x_BCTHW.shape[1])
+        if ctx.needs_input_grad[1]:
+            grad_weight = depthwise_weight_gradient(x_BCTHW, g_BCTHW, tuple(weight.shape[2:]))
+        if ctx.needs_input_grad[2]:
+            grad_bias = g_BCTHW.sum((0, 2, 3, 4))
+        return grad_x, grad_weight, grad_bias
+
+
+def _same_padding(weight: Tensor) -> list[int]:
+    """Return the padding that keeps the size for an odd kernel."""
+    return [size // 2 for size in weight.shape[2:]]
+
+
+def depthwise_weight_gradient(x_BCTHW: Tensor, g_BCTHW: Tensor, kernel: tuple[int, int, int]) -> Tensor:
+    """Return the gradient of the weights of a size-keeping depthwise convolution.
+
+    Works frame shift by frame shift as 2D depthwise gradients, whose CPU kernels are fast up to width 3; wider
+    kernels are cut into pieces of that width on horizontally padded copies.
+
+    Args:
+        x_BCTHW: input, channels last.
+        g_BCTHW: gradient of the output, channels last, same shape.
+        kernel: odd (T, H, W) size.
+
+    Returns:
+        (C, 1, *kernel).
+    """
+    frames, half, width = x_BCTHW.shape[2], kernel[0] // 2, kernel[2]
+    pieces = _width_pieces(x_BCTHW, g_BCTHW, width)
+    grad = x_BCTHW.new_zeros(x_BCTHW.shape[1], 1, *kernel)
+    for tap in range(kernel[0]):
+        shift = tap - half
+        first, last = max(0, -shift), min(frames, frames - shift)
+        if first >= last:
+            continue
+        for column, size, pad, x_BTCHW, g_BTCHW in pieces:
+            x_MCHW = x_BTCHW[:, first + shift : last + shift].flatten(0, 1)
+            g_MCHW = g_BTCHW[:, first:last].flatten(0, 1)
+            weight = grad[:, :, tap, :, column : column + size]
+            part = torch.ops.aten.convolution_backward(
+                g_MCHW, x_MCHW, weight, [0], [1, 1], [kernel[1] // 2, pad], [1, 1], False, [0, 0],
+                weight.shape[0], [False, True, False],
+            )[1]  # fmt: skip
+            weight.copy_(part)
+    return grad
+
+
+def _width_pieces(x_BCTHW: Tensor, g_BCTHW: Tensor, width: int) -> list[tuple[int, int, int, Tensor, Tensor]]:
+    """Return (first kernel column, columns, horizontal padding, x, g) of pieces of at most three columns.
+
+    With x padded by width // 2 on both sides, output column w and kernel column j meet x column w + j. A piece
+    that starts at kernel column c therefore pairs x with g moved right by c inside a frame of zeros.
+    """
+    x_BTCHW, g_BTCHW = x_BCTHW.transpose(1, 2), g_BCTHW.transpose(1, 2)
+    if width <= _WIDEST_FAST_KERNEL:
+        return [(0, width, width // 2, x_BTCHW, g_BTCHW)]
+    padded_BTCHW = _pad_columns(x_BTCHW, width // 2, width // 2)
+    pieces = []
+    for column in range(0, width, _WIDEST_FAST_KERNEL):
+        size = min(_WIDEST_FAST_KERNEL, width - column)
+        moved_BTCHW = _pad_columns(g_BTCHW, column, width - size - column)
+        pieces.append((column, size, 0, padded_BTCHW, moved_BTCHW))
+    return pieces
+
+
+def _pad_columns(x_BTCHW: Tensor, left: int, right: int) -> Tensor:
+    """Return x with zero columns added, channels last within each frame."""
+    batch, frames, channels, height, width = x_BTCHW.shape
+    y_BTHWC = x_BTCHW.new_zeros(batch, frames, height, left + width + right, channels)
+    y_BTHWC[:, :, :, left : left + width] = x_BTCHW.permute(0, 1, 3, 4, 2)
+    return y_BTHWC.permute(0, 1, 4, 2, 3)
+
+
+class Mlp(nn.Module):
+    """Two projections with a GELU between them.
+
+    Args:
+        width: input width.
+        hidden: width between the projections.
+        width_out: output width; None keeps the input width.
+        dropout: probability of dropping after each projection.
+        layer: `nn.Linear` on (..., D) or `PointwiseConv3d` on (B, C, T, H, W).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        *,
+        width_out: int | None = None,
+        dropout: float = 0.0,
+        layer: type[nn.Module] = nn.Linear,
+    ) -> None:
+        super().__init__()
+        self.fc1 = layer(width, hidden)
+        self.act = nn.GELU()
+        self.fc2 = layer(hidden, width_out or width)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape with the output width."""
+        return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+
+
+def init_transformer_weights(module: nn.Module) -> None:
+    """Initialise one module: Linear weights from a normal cut at two, std 0.02, their biases 0."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def batch_norms(module: nn.Module) -> list[nn.Module]:
+    """Return the BatchNorm layers inside a module."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._NormBase)]
+
+
+@contextlib.contextmanager
+def _statistics_untouched(module: nn.Module) -> Iterator[None]:
+    """Keep the running statistics of a module as they are while it runs."""
+    tracking = [layer for layer in batch_norms(module) if layer.training and layer.track_running_stats]
+    for layer in tracking:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in tracking:
+            layer.track_running_stats = True
+
+
+def run_block(block: nn.Module, *args, checkpointed: bool):
+    """Call a block; with activation checkpointing its activations are computed again in the backward pass.
+
+    The second computation leaves the statistics of BatchNorm layers alone, so results do not depend on the switch.
+    """
+    if not checkpointed or not torch.is_grad_enabled():
+        return block(*args)
+    contexts = (contextlib.nullcontext(), _statistics_untouched(block))
+    return checkpoint(block, *args, use_reentrant=False, context_fn=lambda: contexts)
