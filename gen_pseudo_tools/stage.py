@@ -61,7 +61,10 @@ def report_missing(voters: dict[str, Predictions], names: list[str]) -> np.ndarr
     rows = np.flatnonzero(missing_N)
     if len(rows):
         which = ", ".join(names[row] for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        print(f"warning: {len(rows)} of {len(names)} videos have no scores (NaN) and are never selected: {which}", file=sys.stderr)
+        print(
+            f"warning: {len(rows)} of {len(names)} videos have no scores (NaN) and are never selected: {which}",
+            file=sys.stderr,
+        )
     return missing_N
 
 

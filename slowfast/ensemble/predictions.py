@@ -6,6 +6,7 @@ Legend: N videos, K classes.
 import mmap
 import os
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,54 @@ def _texts(values: Any, key: str, count: int | None, source: str) -> list[str] |
         found = f"{len(values)} entries" if is_list else type(values).__name__
         raise InputError(f"{source}: {key} is {found}, expected a list of {'' if count is None else count} names")
     return list(values)
+
+
+def _common(key: str, parts: Sequence[Predictions]) -> Any:
+    """Return the value of `key` that all parts share; None where one of them does not say."""
+    values = [getattr(part, key) for part in parts]
+    stated = [(part, value) for part, value in zip(parts, values) if value is not None]
+    for part, value in stated[1:]:
+        if value != stated[0][1]:
+            raise InputError(
+                f"{part.source} has {key} {value}, but {stated[0][0].source} has {stated[0][1]};"
+                " join only files that were made in the same way"
+            )
+    return None if len(stated) < len(parts) else values[0]
+
+
+def concatenate(parts: Sequence[Predictions]) -> Predictions:
+    """Return the rows of all parts, one after the other.
+
+    Args:
+        parts: predictions of one model for different lists.
+
+    Raises:
+        InputError: class counts, class names, kinds of score or numbers of views differ, a name stands twice, or
+            only some of the parts have names.
+    """
+    _common("num_classes", parts)
+    named = [part.video_names is not None for part in parts]
+    if any(named) and not all(named):
+        raise InputError(
+            f"{parts[named.index(False)].source} has no video names, but {parts[named.index(True)].source} has;"
+            " test the model again so that all files have names"
+        )
+    source = " + ".join(part.source for part in parts)
+    names = [name for part in parts for name in part.video_names] if all(named) else None
+    if names is not None and len(set(names)) < len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))
+        raise InputError(f"{source}: the video {twice!r} stands twice; join files of lists that do not overlap")
+    return Predictions(
+        np.concatenate([part.video_preds for part in parts]),
+        np.concatenate([part.video_labels for part in parts]),
+        video_names=names,
+        score_kind=_common("score_kind", parts),
+        num_views=_common("num_views", parts),
+        class_names=_common("class_names", parts),
+        failed=[name for part in parts for name in part.failed],
+        source=source,
+    )
 
 
 def save_predictions(path: str | Path, predictions: Predictions) -> None:

@@ -1,0 +1,264 @@
+"""Selection of pseudo-labels without any label: alignment of class shares, ranking, coverage.
+
+A pool of N videos has the newest probabilities and witnesses: single voters, or tables of earlier rounds. A rule
+gives every video a label and a place in a ranking; the first rows of the ranking are selected. `docs/pseudo_labels.md`
+reports what the rules reach.
+
+Legend: N videos, K classes. A row of NaN is a video that a source does not have.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slowfast.utils.errors import InputError
+
+# Weight of the margin in one witness, beside 1 for the newest probabilities.
+WITNESS_WEIGHT = 0.25
+# Weight of the place within the class, beside 1 for the place in the pool.
+BALANCE_WEIGHT = 0.5
+# A witness with at least this share of the pool is aligned; a smaller one is a selection with shares of its own.
+WHOLE_POOL = 0.9
+_TINY = 1e-12
+
+
+@dataclass
+class Ranking:
+    """What a rule makes of a pool.
+
+    Attributes:
+        labels: int64 (N,).
+        probs: float64 (N, K) whose argmax is the label; NaN for rows without scores.
+        confidence: float64 (N,), the rule's confidence; -inf for rows without scores.
+        score: float64 (N,), rows are selected from the largest score on; -inf for rows without scores.
+    """
+
+    labels: np.ndarray
+    probs: np.ndarray
+    confidence: np.ndarray
+    score: np.ndarray
+
+
+def align(probs_NK: np.ndarray, shares_K: np.ndarray | None = None, iterations: int = 500) -> np.ndarray:
+    """Return probabilities whose class shares over the pool are the given ones.
+
+    One factor per class is found by Sinkhorn's iteration (as in Caron et al., "SwAV", NeurIPS 2020): multiply
+    every class, divide every row by its sum, until the column means are the shares. Rows of NaN stay and do not count.
+
+    Args:
+        probs_NK: float (N, K).
+        shares_K: wanted shares; equal ones by default.
+        iterations: upper bound; stops when the shares are met to 1e-9.
+
+    Returns:
+        float64 (N, K), rows sum to 1.
+    """
+    probs_NK = np.maximum(np.asarray(probs_NK, dtype=np.float64), _TINY)
+    classes = probs_NK.shape[1]
+    shares_K = np.full(classes, 1.0 / classes) if shares_K is None else np.asarray(shares_K) / np.sum(shares_K)
+    known_MK = probs_NK[~np.isnan(probs_NK).any(axis=1)]
+    factor_K = np.ones(classes)
+    for _ in range(iterations if len(known_MK) else 0):
+        aligned_MK = known_MK * factor_K
+        aligned_MK /= aligned_MK.sum(axis=1, keepdims=True)
+        found_K = aligned_MK.mean(axis=0)
+        if np.abs(found_K - shares_K).max() < 1e-9:
+            break
+        factor_K *= shares_K / np.maximum(found_K, _TINY)
+        factor_K /= factor_K.max()
+    aligned_NK = probs_NK * factor_K
+    return aligned_NK / aligned_NK.sum(axis=1, keepdims=True)
+
+
+def signed_margin(probs_NK: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """Return the probability of the label minus that of the best other class; 0 for rows of NaN.
+
+    Args:
+        probs_NK: float (N, K).
+        labels_N: int (N,); where it is not the argmax the margin is negative.
+    """
+    rows = np.arange(len(labels_N))
+    others_NK = np.array(probs_NK, dtype=np.float64)
+    own_N = others_NK[rows, labels_N].copy()
+    others_NK[rows, labels_N] = -np.inf
+    return np.nan_to_num(own_N - others_NK.max(axis=1), nan=0.0)
+
+
+def _labels(probs_NK: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(probs_NK, nan=0.0).argmax(axis=1)
+
+
+def _places(score_N: np.ndarray) -> np.ndarray:
+    """Place of every row from the largest score (0) on."""
+    places_N = np.empty(len(score_N))
+    places_N[np.argsort(-score_N, kind="stable")] = np.arange(len(score_N))
+    return places_N
+
+
+def _places_within(labels_N: np.ndarray, score_N: np.ndarray) -> np.ndarray:
+    """Place of every row among the rows of its own label."""
+    places_N = np.empty(len(score_N))
+    for label in np.unique(labels_N):
+        rows = np.flatnonzero(labels_N == label)
+        places_N[rows] = _places(score_N[rows])
+    return places_N
+
+
+def _aligned_if_whole(witness_NK: np.ndarray, shares_K: np.ndarray | None) -> np.ndarray:
+    covered = 1.0 - np.isnan(witness_NK).any(axis=1).mean()
+    return align(witness_NK, shares_K) if covered >= WHOLE_POOL else witness_NK
+
+
+def confidence_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Rank by the largest probability: one global threshold."""
+    peak_N = newest_NK.max(axis=1)
+    return Ranking(_labels(newest_NK), newest_NK, peak_N, peak_N)
+
+
+def margin_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Rank by the margin between the two largest probabilities."""
+    labels_N = _labels(newest_NK)
+    margin_N = signed_margin(newest_NK, labels_N)
+    return Ranking(labels_N, newest_NK, margin_N, margin_N)
+
+
+def per_class_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Keep the same share of every predicted class: a threshold per class, its quantile."""
+    labels_N, peak_N = _labels(newest_NK), newest_NK.max(axis=1)
+    sizes_N = np.bincount(labels_N, minlength=newest_NK.shape[1])[labels_N]
+    return Ranking(labels_N, newest_NK, peak_N, -_places_within(labels_N, peak_N) / sizes_N)
+
+
+def class_balanced_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Keep the same number of every predicted class: the top k of each; equal places go to the more confident."""
+    labels_N, peak_N = _labels(newest_NK), newest_NK.max(axis=1)
+    places_N = _places_within(labels_N, peak_N)
+    return Ranking(labels_N, newest_NK, peak_N, -places_N - _places(peak_N) / len(peak_N))
+
+
+def aligned_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Align to the class shares, then rank by the largest probability."""
+    aligned_NK = align(newest_NK, shares_K)
+    peak_N = aligned_NK.max(axis=1)
+    return Ranking(_labels(aligned_NK), aligned_NK, peak_N, peak_N)
+
+
+def agreement_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Align, then rank by the margin x (1 + number of witnesses that give the same label)."""
+    aligned_NK = align(newest_NK, shares_K)
+    labels_N = _labels(aligned_NK)
+    agreeing_N = np.zeros(len(labels_N))
+    for witness_NK in witnesses:
+        agreeing_N += (_labels(witness_NK) == labels_N) & ~np.isnan(witness_NK).any(axis=1)
+    score_N = signed_margin(aligned_NK, labels_N) * (1.0 + agreeing_N)
+    return Ranking(labels_N, aligned_NK, score_N, score_N)
+
+
+def keep_better_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Take every row from the source that separates it best, the newest or a witness, and rank by that margin."""
+    best_NK = align(newest_NK, shares_K)
+    best_N = signed_margin(best_NK, _labels(best_NK))
+    for witness_NK in witnesses:
+        other_NK = _aligned_if_whole(witness_NK, shares_K)
+        other_N = signed_margin(other_NK, _labels(other_NK))
+        better_N = other_N > best_N
+        best_NK[better_N], best_N[better_N] = other_NK[better_N], other_N[better_N]
+    return Ranking(_labels(best_NK), best_NK, best_N, best_N)
+
+
+def stable_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+    """Align, add the margins that the witnesses give the label, and balance the classes while ranking.
+
+    A label that earlier rounds or single voters share counts more, one that they contradict counts less, each in
+    proportion to how sure they are. The place in the ranking is the place in the pool plus half the place within
+    the class (in units of an average class), so that no class is left behind.
+    """
+    aligned_NK = align(newest_NK, shares_K)
+    labels_N = _labels(aligned_NK)
+    support_N = signed_margin(aligned_NK, labels_N)
+    for witness_NK in witnesses:
+        support_N = support_N + WITNESS_WEIGHT * signed_margin(_aligned_if_whole(witness_NK, shares_K), labels_N)
+    place_N = _places(support_N) + BALANCE_WEIGHT * aligned_NK.shape[1] * _places_within(labels_N, support_N)
+    return Ranking(labels_N, aligned_NK, support_N, -place_N)
+
+
+Rule = Callable[[np.ndarray, Sequence[np.ndarray], np.ndarray | None], Ranking]
+RULES: dict[str, Rule] = {
+    "stable": stable_rule,
+    "agreement": agreement_rule,
+    "aligned": aligned_rule,
+    "keep-better": keep_better_rule,
+    "class-balanced": class_balanced_rule,
+    "per-class": per_class_rule,
+    "margin": margin_rule,
+    "confidence": confidence_rule,
+}
+DEFAULT_RULE = "stable"
+
+
+def rank_pool(
+    newest_NK: np.ndarray,
+    witnesses: Sequence[np.ndarray] = (),
+    rule: str = DEFAULT_RULE,
+    shares_K: np.ndarray | None = None,
+) -> Ranking:
+    """Return labels and a ranking of the pool.
+
+    Args:
+        newest_NK: float (N, K) probabilities of the newest round; NaN rows have no scores and rank last.
+        witnesses: further probabilities of the same rows: single voters, earlier rounds; NaN where a row is missing.
+        rule: a name of `RULES`.
+        shares_K: class shares that aligning rules aim at; equal ones by default.
+
+    Raises:
+        InputError: the rule is unknown or no row has scores.
+    """
+    if rule not in RULES:
+        raise InputError(f"the rule {rule!r} is unknown; choose one of {', '.join(RULES)}")
+    newest_NK = np.asarray(newest_NK, dtype=np.float64)
+    known_N = ~np.isnan(newest_NK).any(axis=1)
+    if not known_N.any():
+        raise InputError("no row of the pool has scores, so nothing can be selected; check the predictions")
+    part = RULES[rule](newest_NK[known_N], [np.asarray(w, dtype=np.float64)[known_N] for w in witnesses], shares_K)
+    labels_N = np.zeros(len(newest_NK), dtype=np.int64)
+    probs_NK = np.full(newest_NK.shape, np.nan)
+    confidence_N, score_N = np.full(len(newest_NK), -np.inf), np.full(len(newest_NK), -np.inf)
+    labels_N[known_N], probs_NK[known_N] = part.labels, part.probs
+    confidence_N[known_N], score_N[known_N] = part.confidence, part.score
+    return Ranking(labels_N, probs_NK, confidence_N, score_N)
+
+
+def choose(ranking: Ranking, coverage: float | None = None) -> np.ndarray:
+    """Return the selected rows, best first.
+
+    Args:
+        ranking: from `rank_pool`.
+        coverage: share of the pool to keep, in (0, 1]; None keeps as many rows as have at least the mean
+            confidence (the global part of FreeMatch's threshold, Wang et al., ICLR 2023).
+
+    Returns:
+        int64 row numbers; never a row without scores, so possibly fewer than asked for.
+    """
+    known_N = np.isfinite(ranking.score)
+    if coverage is None:
+        known_confidence = ranking.confidence[known_N]
+        count = int((known_confidence >= known_confidence.mean()).sum())
+    else:
+        count = max(1, round(coverage * len(known_N)))
+    order = np.argsort(-ranking.score, kind="stable")
+    return order[: min(count, int(known_N.sum()))]
+
+
+def precision_at(ranking: Ranking, truth_N: np.ndarray, coverage: float) -> float:
+    """Return the share of right labels among the best-ranked share of the labelled rows.
+
+    Args:
+        ranking: from `rank_pool`.
+        truth_N: int (N,), -1 where unknown; used for measuring only.
+        coverage: share of the labelled rows, in (0, 1].
+    """
+    rows = np.flatnonzero((truth_N >= 0) & np.isfinite(ranking.score))
+    count = max(1, round(coverage * int((truth_N >= 0).sum())))
+    best = rows[np.argsort(-ranking.score[rows], kind="stable")][:count]
+    return float((ranking.labels[best] == truth_N[best]).mean())
