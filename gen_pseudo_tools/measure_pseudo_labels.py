@@ -40,6 +40,11 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def shown_percent(value: float) -> str:
+    """Return a percentage for the table, a dash where a coverage cannot be reached."""
+    return f"{value:.2f}" if np.isfinite(value) else "-"
+
+
 def main() -> None:
     """Rank the pool by every rule and compare with the labels."""
     args = parse()
@@ -64,10 +69,10 @@ def main() -> None:
         known = own[truth_N[own] >= 0]
         kept = 100 * len(known) / int((truth_N >= 0).sum())
         right = 100 * float((ranking.labels[known] == truth_N[known]).mean()) if len(known) else float("nan")
-        print(f"| {rule} | " + " | ".join(f"{value:.2f}" for value in curve) + f" | {kept:.1f}, {right:.2f} |")
+        print(f"| {rule} | " + " | ".join(map(shown_percent, curve)) + f" | {kept:.1f}, {right:.2f} |")
         figures[rule] = {
             "coverage": list(args.coverages),
-            "precision": curve,
+            "precision": [value if np.isfinite(value) else None for value in curve],
             "own": [kept, right if np.isfinite(right) else None],
         }
     if args.json is not None:

@@ -18,7 +18,7 @@ from slowfast.utils.errors import InputError
 WITNESS_WEIGHT = 0.25
 # Weight of the place within the class, beside 1 for the place in the pool.
 BALANCE_WEIGHT = 0.5
-# A witness with at least this share of the pool is aligned; a smaller one is a selection with shares of its own.
+# A source with at least this share of the pool is aligned; a smaller one is a selection with shares of its own.
 WHOLE_POOL = 0.9
 _TINY = 1e-12
 
@@ -105,86 +105,98 @@ def _places_within(labels_N: np.ndarray, score_N: np.ndarray) -> np.ndarray:
     return places_N
 
 
-def _aligned_if_whole(witness_NK: np.ndarray, shares_K: np.ndarray | None) -> np.ndarray:
-    covered = 1.0 - np.isnan(witness_NK).any(axis=1).mean()
-    return align(witness_NK, shares_K) if covered >= WHOLE_POOL else witness_NK
+def _align_if_whole(probs_NK: np.ndarray, covered: float, shares_K: np.ndarray | None) -> np.ndarray:
+    return align(probs_NK, shares_K) if covered >= WHOLE_POOL or shares_K is not None else probs_NK
 
 
-def confidence_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+@dataclass
+class Sources:
+    """What a rule sees: rows of the newest round, all with scores, and the same rows of the witnesses.
+
+    Attributes:
+        plain: float64 (N, K), the newest probabilities.
+        aligned: the same, aligned to the class shares.
+        witnesses: float64 (N, K) each, NaN where a row is missing.
+        aligned_witnesses: the same, aligned where a witness covers the pool.
+    """
+
+    plain: np.ndarray
+    aligned: np.ndarray
+    witnesses: list[np.ndarray]
+    aligned_witnesses: list[np.ndarray]
+
+
+def confidence_rule(sources: Sources) -> Ranking:
     """Rank by the largest probability: one global threshold."""
-    peak_N = newest_NK.max(axis=1)
-    return Ranking(_labels(newest_NK), newest_NK, peak_N, peak_N)
+    peak_N = sources.plain.max(axis=1)
+    return Ranking(_labels(sources.plain), sources.plain, peak_N, peak_N)
 
 
-def margin_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+def margin_rule(sources: Sources) -> Ranking:
     """Rank by the margin between the two largest probabilities."""
-    labels_N = _labels(newest_NK)
-    margin_N = signed_margin(newest_NK, labels_N)
-    return Ranking(labels_N, newest_NK, margin_N, margin_N)
+    labels_N = _labels(sources.plain)
+    margin_N = signed_margin(sources.plain, labels_N)
+    return Ranking(labels_N, sources.plain, margin_N, margin_N)
 
 
-def per_class_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+def per_class_rule(sources: Sources) -> Ranking:
     """Keep the same share of every predicted class: a threshold per class, its quantile."""
-    labels_N, peak_N = _labels(newest_NK), newest_NK.max(axis=1)
-    sizes_N = np.bincount(labels_N, minlength=newest_NK.shape[1])[labels_N]
-    return Ranking(labels_N, newest_NK, peak_N, -_places_within(labels_N, peak_N) / sizes_N)
+    labels_N, peak_N = _labels(sources.plain), sources.plain.max(axis=1)
+    sizes_N = np.bincount(labels_N, minlength=sources.plain.shape[1])[labels_N]
+    return Ranking(labels_N, sources.plain, peak_N, -_places_within(labels_N, peak_N) / sizes_N)
 
 
-def class_balanced_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+def class_balanced_rule(sources: Sources) -> Ranking:
     """Keep the same number of every predicted class: the top k of each; equal places go to the more confident."""
-    labels_N, peak_N = _labels(newest_NK), newest_NK.max(axis=1)
+    labels_N, peak_N = _labels(sources.plain), sources.plain.max(axis=1)
     places_N = _places_within(labels_N, peak_N)
-    return Ranking(labels_N, newest_NK, peak_N, -places_N - _places(peak_N) / len(peak_N))
+    return Ranking(labels_N, sources.plain, peak_N, -places_N - _places(peak_N) / len(peak_N))
 
 
-def aligned_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+def aligned_rule(sources: Sources) -> Ranking:
     """Align to the class shares, then rank by the largest probability."""
-    aligned_NK = align(newest_NK, shares_K)
-    peak_N = aligned_NK.max(axis=1)
-    return Ranking(_labels(aligned_NK), aligned_NK, peak_N, peak_N)
+    peak_N = sources.aligned.max(axis=1)
+    return Ranking(_labels(sources.aligned), sources.aligned, peak_N, peak_N)
 
 
-def agreement_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+def agreement_rule(sources: Sources) -> Ranking:
     """Align, then rank by the margin x (1 + number of witnesses that give the same label)."""
-    aligned_NK = align(newest_NK, shares_K)
-    labels_N = _labels(aligned_NK)
+    labels_N = _labels(sources.aligned)
     agreeing_N = np.zeros(len(labels_N))
-    for witness_NK in witnesses:
+    for witness_NK in sources.witnesses:
         agreeing_N += (_labels(witness_NK) == labels_N) & ~np.isnan(witness_NK).any(axis=1)
-    score_N = signed_margin(aligned_NK, labels_N) * (1.0 + agreeing_N)
-    return Ranking(labels_N, aligned_NK, score_N, score_N)
+    score_N = signed_margin(sources.aligned, labels_N) * (1.0 + agreeing_N)
+    return Ranking(labels_N, sources.aligned, score_N, score_N)
 
 
-def keep_better_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+def keep_better_rule(sources: Sources) -> Ranking:
     """Take every row from the source that separates it best, the newest or a witness, and rank by that margin."""
-    best_NK = align(newest_NK, shares_K)
+    best_NK = sources.aligned.copy()
     best_N = signed_margin(best_NK, _labels(best_NK))
-    for witness_NK in witnesses:
-        other_NK = _aligned_if_whole(witness_NK, shares_K)
+    for other_NK in sources.aligned_witnesses:
         other_N = signed_margin(other_NK, _labels(other_NK))
         better_N = other_N > best_N
         best_NK[better_N], best_N[better_N] = other_NK[better_N], other_N[better_N]
     return Ranking(_labels(best_NK), best_NK, best_N, best_N)
 
 
-def stable_rule(newest_NK: np.ndarray, witnesses: Sequence[np.ndarray], shares_K: np.ndarray | None) -> Ranking:
+def stable_rule(sources: Sources) -> Ranking:
     """Align, add the margins that the witnesses give the label, and balance the classes while ranking.
 
     A label that earlier rounds or single voters share counts more, one that they contradict counts less, each in
     proportion to how sure they are. The place in the ranking is the place in the pool plus half the place within
     the class (in units of an average class), so that no class is left behind.
     """
-    aligned_NK = align(newest_NK, shares_K)
-    labels_N = _labels(aligned_NK)
-    support_N = signed_margin(aligned_NK, labels_N)
-    for witness_NK in witnesses:
-        support_N = support_N + WITNESS_WEIGHT * signed_margin(_aligned_if_whole(witness_NK, shares_K), labels_N)
-    place_N = _places(support_N) + BALANCE_WEIGHT * aligned_NK.shape[1] * _places_within(labels_N, support_N)
-    return Ranking(labels_N, aligned_NK, support_N, -place_N)
+    labels_N = _labels(sources.aligned)
+    support_N = signed_margin(sources.aligned, labels_N)
+    for witness_NK in sources.aligned_witnesses:
+        support_N = support_N + WITNESS_WEIGHT * signed_margin(witness_NK, labels_N)
+    classes = sources.aligned.shape[1]
+    place_N = _places(support_N) + BALANCE_WEIGHT * classes * _places_within(labels_N, support_N)
+    return Ranking(labels_N, sources.aligned, support_N, -place_N)
 
 
-Rule = Callable[[np.ndarray, Sequence[np.ndarray], np.ndarray | None], Ranking]
-RULES: dict[str, Rule] = {
+RULES: dict[str, Callable[[Sources], Ranking]] = {
     "stable": stable_rule,
     "agreement": agreement_rule,
     "aligned": aligned_rule,
@@ -209,7 +221,8 @@ def rank_pool(
         newest_NK: float (N, K) probabilities of the newest round; NaN rows have no scores and rank last.
         witnesses: further probabilities of the same rows: single voters, earlier rounds; NaN where a row is missing.
         rule: a name of `RULES`.
-        shares_K: class shares that aligning rules aim at; equal ones by default.
+        shares_K: class shares that aligning rules aim at. By default equal ones, and nothing is aligned that covers
+            less than 90 % of the pool: a selection has shares of its own.
 
     Raises:
         InputError: the rule is unknown or no row has scores.
@@ -220,7 +233,14 @@ def rank_pool(
     known_N = ~np.isnan(newest_NK).any(axis=1)
     if not known_N.any():
         raise InputError("no row of the pool has scores, so nothing can be selected; check the predictions")
-    part = RULES[rule](newest_NK[known_N], [np.asarray(w, dtype=np.float64)[known_N] for w in witnesses], shares_K)
+    witnesses = [np.asarray(witness_NK, dtype=np.float64)[known_N] for witness_NK in witnesses]
+    sources = Sources(
+        newest_NK[known_N],
+        _align_if_whole(newest_NK[known_N], known_N.mean(), shares_K),
+        witnesses,
+        [_align_if_whole(w_NK, 1.0 - np.isnan(w_NK).any(axis=1).mean(), shares_K) for w_NK in witnesses],
+    )
+    part = RULES[rule](sources)
     labels_N = np.zeros(len(newest_NK), dtype=np.int64)
     probs_NK = np.full(newest_NK.shape, np.nan)
     confidence_N, score_N = np.full(len(newest_NK), -np.inf), np.full(len(newest_NK), -np.inf)
@@ -256,9 +276,11 @@ def precision_at(ranking: Ranking, truth_N: np.ndarray, coverage: float) -> floa
     Args:
         ranking: from `rank_pool`.
         truth_N: int (N,), -1 where unknown; used for measuring only.
-        coverage: share of the labelled rows, in (0, 1].
+        coverage: share of the labelled rows, in (0, 1]; NaN is returned when fewer of them have scores.
     """
     rows = np.flatnonzero((truth_N >= 0) & np.isfinite(ranking.score))
     count = max(1, round(coverage * int((truth_N >= 0).sum())))
+    if count > len(rows):
+        return float("nan")
     best = rows[np.argsort(-ranking.score[rows], kind="stable")][:count]
     return float((ranking.labels[best] == truth_N[best]).mean())
