@@ -1,0 +1,85 @@
+"""Which frames of a video make a clip: pure functions of its length.
+
+`view=None` draws for training; a number gives that test view. Every function returns int64 (T,), ascending.
+"""
+
+import numpy as np
+import torch
+
+Rng = np.random.Generator | int | None
+
+
+def uniform_indices(
+    length: int, num_frames: int, view: int | None = None, num_views: int = 1, rng: Rng = None
+) -> np.ndarray:
+    """Return one frame from each of `num_frames` equal segments (TSN sampling, Wang et al. 2016; `ug2_sparse`).
+
+    Args:
+        length: frames of the video.
+        num_frames: T, frames of the clip.
+        view: test view 0..num_views-1, or None to draw each frame uniformly in its segment, both ends included.
+        num_views: number of test views.
+        rng: source of randomness (or a seed) of the training draw.
+    """
+    _check(length, num_frames, view, num_views)
+    step = (length - 1) / num_frames
+    edges = np.round(step * np.arange(num_frames + 1)).astype(np.int64)
+    if view is None:
+        return np.random.default_rng(rng).integers(edges[:-1], edges[1:], endpoint=True)
+    return edges[:-1] + int(step / (num_views + 1) * (view + 1))
+
+
+def dense_indices(
+    length: int, num_frames: int, sampling_rate: int, view: int | None = None, num_views: int = 1, rng: Rng = None
+) -> np.ndarray:
+    """Return frames `sampling_rate` apart from one start; test views reach from the first to the last start (`ug2`).
+
+    Args:
+        length: frames of the video.
+        num_frames: T, frames of the clip.
+        sampling_rate: frame step; the clip spans num_frames * sampling_rate frames.
+        view: test view 0..num_views-1 (one view: the middle), or None to draw the start uniformly.
+        num_views: number of test views.
+        rng: source of randomness (or a seed) of the training draw.
+    """
+    _check(length, num_frames, view, num_views)
+    room = max(length - num_frames * sampling_rate, 0)
+    if view is None:
+        start = np.random.default_rng(rng).uniform(0, room)
+    elif num_views == 1:
+        start = room // 2
+    else:
+        start = view * (room // (num_views - 1))
+    return _from_start(start, length, num_frames, sampling_rate)
+
+
+def dense_indices_no_offset(
+    length: int, num_frames: int, sampling_rate: int, view: int, num_views: int = 1
+) -> np.ndarray:
+    """Return the test views of dense sampling without USE_OFFSET_SAMPLING: starts at room * view / num_views.
+
+    Args:
+        length: frames of the video.
+        num_frames: T, frames of the clip.
+        sampling_rate: frame step.
+        view: test view 0..num_views-1.
+        num_views: number of test views.
+    """
+    _check(length, num_frames, view, num_views)
+    room = max(length - num_frames * sampling_rate, 0)
+    return _from_start(room * view / num_views, length, num_frames, sampling_rate)
+
+
+def _from_start(start: float, length: int, num_frames: int, sampling_rate: int) -> np.ndarray:
+    """Return indices from a start that need not be whole: linspace in float32, clamped, truncated."""
+    end = start + num_frames * sampling_rate - 1
+    line = torch.linspace(float(start), float(end), num_frames, dtype=torch.float32)
+    return line.clamp(0, length - 1).long().numpy()
+
+
+def _check(length: int, num_frames: int, view: int | None, num_views: int) -> None:
+    """Refuse lengths and views that make no sense."""
+    if length < 1 or num_frames < 1:
+        raise ValueError(f"length {length} and num_frames {num_frames}: at least 1 is needed")
+    if view is not None and not 0 <= view < num_views:
+        raise ValueError(f"view {view} lies outside 0..{num_views - 1}")

@@ -1,0 +1,60 @@
+"""Names of splits and roles: which list, which folder, which gamma, labels needed or not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slowfast.utils.errors import InputError
+
+ROLES = ("source", "target", "bn", "val_bright", "val_dark", "test")
+# Roles whose rows need labels: a loss or an accuracy is computed from them.
+LABELLED_ROLES = ("source", "target", "val_bright", "val_dark")
+PSEUDO_SPLIT = "train_pseudo_label"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where the videos of a split are.
+
+    Args:
+        name: as in DATA.SPLITS.
+        list_path: its list.
+        folder: its videos.
+    """
+
+    name: str
+    list_path: Path
+    folder: Path
+
+
+def resolve_split(name: str, splits: Mapping[str, Sequence[str]], root: Path, pseudo_csv: str = "") -> Split:
+    """Return list and folder of a split.
+
+    Args:
+        name: a key of `splits`.
+        splits: name -> (list below the root, folder below the root).
+        root: the data root.
+        pseudo_csv: list of the pseudo-labelled split below the root.
+
+    Raises:
+        InputError: when the name is unknown or the pseudo-label list is not set.
+    """
+    if name not in splits:
+        raise InputError(f"the split {name!r} is unknown, DATA.SPLITS has {', '.join(splits)}")
+    list_name, folder = splits[name]
+    if name == PSEUDO_SPLIT:
+        list_name = pseudo_csv or list_name
+    if not list_name:
+        raise InputError(f"the split {name!r} has no list: set DATA.PSEUDO_CSV to a pseudo-label CSV below {root}")
+    return Split(name, root / list_name, root / folder)
+
+
+def check_role(role: str) -> str:
+    """Return the role in lower case.
+
+    Raises:
+        InputError: when it is unknown.
+    """
+    if role.lower() not in ROLES:
+        raise InputError(f"the role {role!r} is unknown, one of {', '.join(ROLES)} is needed")
+    return role.lower()

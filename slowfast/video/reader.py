@@ -1,0 +1,120 @@
+"""The protocol of a video and the door to the decoders.
+
+Rules that hold for every backend:
+- Frame i is the i-th frame that can be decoded, in presentation order of the decoder; frame counts in headers are
+  not believed. Frames that an edit list discards do not count.
+- The first video stream that is not a cover picture is read.
+- Rotation tags are applied. Frames that change size in mid-stream are scaled to the size of frame 0.
+- What cannot be decoded is left out, and `problems` says how much; a file without one frame raises `VideoError`.
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from slowfast.utils.errors import InputError
+
+BACKENDS = ("pyav", "decord", "torchcodec")
+DEFAULT_TIMEOUT = 120.0
+
+
+class VideoError(InputError):
+    """A file that cannot be read as video; the text names the file and the reason.
+
+    Args:
+        path: the file.
+        reason: why it cannot be read, in words.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = str(path), reason
+
+    def __reduce__(self):
+        return type(self), (self.path, self.reason)
+
+
+class Video(Protocol):
+    """An opened video."""
+
+    path: str
+    problems: str  # what could not be decoded, in words; empty for a sound file
+
+    def __len__(self) -> int:
+        """Return the number of frames that can be decoded."""
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second, 0.0 where the file does not say."""
+
+    def get_frames(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return the frames of `indices` (any order, repeats allowed) as uint8 (T, H, W, 3) RGB."""
+
+    def close(self) -> None:
+        """Free the decoder and its frames."""
+
+
+def open_video(path: str | Path, backend: str = "pyav") -> Video:
+    """Open a video file.
+
+    Args:
+        path: the file; its container is found from the content, not from the name.
+        backend: `pyav`, `decord` or `torchcodec`.
+
+    Returns:
+        An object with `len()`, `fps` and `get_frames(indices) -> uint8 (T, H, W, 3)`.
+
+    Raises:
+        VideoError: when the file is missing, no regular file, damaged, or holds no video.
+        InputError: when the backend is unknown or not installed.
+    """
+    check_file(path)
+    if backend == "pyav":
+        from slowfast.video.pyav import PyAVVideo
+
+        return PyAVVideo(path)
+    raise InputError(f"the decoder {backend!r} is unknown: set DATA.DECODING_BACKEND to one of {', '.join(BACKENDS)}")
+
+
+def check_file(path: str | Path) -> None:
+    """Refuse what is not a readable, regular, non-empty file, before a decoder touches it.
+
+    Raises:
+        VideoError: with the reason.
+    """
+    try:
+        info = os.stat(path)
+    except FileNotFoundError:
+        raise VideoError(path, "the file does not exist") from None
+    except (OSError, ValueError) as error:
+        raise VideoError(path, f"the file cannot be reached ({getattr(error, 'strerror', error)})") from None
+    if stat.S_ISDIR(info.st_mode):
+        raise VideoError(path, "this is a folder, not a video file")
+    if not stat.S_ISREG(info.st_mode):
+        raise VideoError(path, "this is no regular file (a pipe, socket or device)")
+    if info.st_size == 0:
+        raise VideoError(path, "the file is empty (0 bytes): copy or download it again")
+    try:
+        with open(path, "rb") as handle:
+            head = handle.read(512)
+    except OSError as error:
+        raise VideoError(path, f"the file cannot be opened ({error.strerror})") from None
+    reason = _not_a_video(head)
+    if reason:
+        raise VideoError(path, reason)
+
+
+def _not_a_video(head: bytes) -> str:
+    """Return why a file that begins with these bytes is no video, or an empty string."""
+    if head.startswith(b"version https://git-lfs"):
+        return "this is a Git LFS pointer, not the video itself: run `git lfs pull`"
+    text = head.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "this is a web page with a video name: download the video again"
+    if len(head) >= 32 and all(byte in b"\t\n\r\f" or 32 <= byte < 127 for byte in head):
+        return "this is a text file with a video name"
+    return ""
