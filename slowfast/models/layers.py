@@ -81,8 +81,42 @@ def drop_path_rates(rate: float, depth: int) -> list[float]:
     return torch.linspace(0, rate, depth).tolist()
 
 
-class PointwiseConv3d(nn.Conv3d):
-    """1x1x1 convolution, computed as one matrix product over all positions.
+class Conv3d(nn.Conv3d):
+    """Convolution computed by the fastest equal form for its kernel; arguments as `torch.nn.Conv3d`.
+
+    1x1x1 kernels are a matrix product, 1xKxK kernels a 2D convolution of all frames, and kernels over several
+    frames the same for all their frames at once (as further output channels) followed by a sum of shifted frames.
+    """
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Return (B, out_channels, T', H', W')."""
+        over_time = self.kernel_size[0] > 1
+        if _PLAIN or self.groups > 1 or (over_time and not self._keeps_frames()):
+            return super().forward(x_BCTHW)
+        weight_KOIHW = self.weight.permute(2, 0, 1, 3, 4)
+        bias = None if over_time else self.bias
+        y_BTHWC = self._per_frame(x_BCTHW, weight_KOIHW.flatten(0, 1), bias)
+        if over_time:
+            y_BTHWC = sum_shifted_frames(y_BTHWC.unflatten(4, weight_KOIHW.shape[:2]))
+            y_BTHWC = y_BTHWC if self.bias is None else y_BTHWC + self.bias
+        return y_BTHWC.permute(0, 4, 1, 2, 3)
+
+    def _keeps_frames(self) -> bool:
+        """Tell whether every frame has its output frame."""
+        return self.stride[0] == 1 and self.dilation[0] == 1 and 2 * self.padding[0] + 1 == self.kernel_size[0]
+
+    def _per_frame(self, x_BCTHW: Tensor, weight_OIHW: Tensor, bias: Tensor | None) -> Tensor:
+        """Return a 2D convolution of every frame (B, T, H', W', C)."""
+        if self.kernel_size[1:] == (1, 1):
+            x_BTHWC = x_BCTHW.permute(0, 2, 3, 4, 1)[:, :, :: self.stride[1], :: self.stride[2]]
+            return F.linear(x_BTHWC, weight_OIHW.flatten(1), bias)
+        x_MCHW = x_BCTHW.transpose(1, 2).flatten(0, 1)
+        y_MCHW = F.conv2d(x_MCHW, weight_OIHW, bias, self.stride[1:], self.padding[1:], self.dilation[1:])
+        return y_MCHW.permute(0, 2, 3, 1).unflatten(0, (x_BCTHW.shape[0], -1))
+
+
+class PointwiseConv3d(Conv3d):
+    """1x1x1 convolution.
 
     Args:
         in_channels: channels of the input.
@@ -92,12 +126,62 @@ class PointwiseConv3d(nn.Conv3d):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size=1)
 
-    def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Return (B, out_channels, T, H, W)."""
-        if _PLAIN:
-            return super().forward(x_BCTHW)
-        y_BTHWC = F.linear(x_BCTHW.permute(0, 2, 3, 4, 1), self.weight.flatten(1), self.bias)
-        return y_BTHWC.permute(0, 4, 1, 2, 3)
+
+def sum_shifted_frames(y_BTHWKC: Tensor) -> Tensor:
+    """Return z[t] = sum over k of y[t + k - K // 2, k], frames outside the clip counting as zero.
+
+    Args:
+        y_BTHWKC: contribution of every frame to the outputs of its K neighbours.
+
+    Returns:
+        (B, T, H, W, C).
+    """
+    if torch.is_grad_enabled() and y_BTHWKC.requires_grad and not torch.compiler.is_compiling():
+        return _SumShifted.apply(y_BTHWKC)
+    return _sum_shifted(y_BTHWKC)
+
+
+def _shifts(frames: int, taps: int) -> Iterator[tuple[int, slice, slice]]:
+    """Yield (tap, output frames, input frames) for every tap that meets the clip."""
+    for tap in range(taps):
+        shift = tap - taps // 2
+        first, last = max(0, -shift), min(frames, frames - shift)
+        if first < last:
+            yield tap, slice(first, last), slice(first + shift, last + shift)
+
+
+def _sum_shifted(y_BTHWKC: Tensor) -> Tensor:
+    """Return the sum of `sum_shifted_frames`."""
+    taps = y_BTHWKC.shape[4]
+    z_BTHWC = y_BTHWKC[:, :, :, :, taps // 2].clone(memory_format=torch.contiguous_format)
+    for tap, out, source in _shifts(y_BTHWKC.shape[1], taps):
+        if tap != taps // 2:
+            z_BTHWC[:, out] += y_BTHWKC[:, source, :, :, tap]
+    return z_BTHWC
+
+
+class _SumShifted(torch.autograd.Function):
+    """`sum_shifted_frames` with a backward pass that writes every gradient once."""
+
+    @staticmethod
+    def forward(ctx, y_BTHWKC: Tensor) -> Tensor:
+        """Return the sum."""
+        ctx.shape = y_BTHWKC.shape
+        return _sum_shifted(y_BTHWKC)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g_BTHWC: Tensor) -> Tensor:
+        """Return the gradient of the contributions."""
+        frames, taps = ctx.shape[1], ctx.shape[4]
+        grad_BTHWKC = g_BTHWC.new_empty(ctx.shape)
+        for tap in range(taps):
+            shift = tap - taps // 2
+            grad_BTHWKC[:, : max(shift, 0), :, :, tap] = 0
+            grad_BTHWKC[:, max(frames + shift, 0) :, :, :, tap] = 0
+        for tap, out, source in _shifts(frames, taps):
+            grad_BTHWKC[:, source, :, :, tap] = g_BTHWC[:, out]
+        return grad_BTHWKC
 
 
 class DepthwiseConv3d(nn.Conv3d):
@@ -125,6 +209,8 @@ class DepthwiseConv3d(nn.Conv3d):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, C, T', H', W')."""
+        if self.kernel_size[0] == 1 and not _PLAIN:
+            return self._per_frame(x_BCTHW)
         wants_gradient = torch.is_grad_enabled() and (x_BCTHW.requires_grad or self.weight.requires_grad)
         own = wants_gradient and self.keeps_size and x_BCTHW.device.type == "cpu"
         if _PLAIN or not own or torch.compiler.is_compiling():
@@ -133,6 +219,15 @@ class DepthwiseConv3d(nn.Conv3d):
         bias = None if self.bias is None else self.bias.to(dtype)
         x_BCTHW = to_channels_last(x_BCTHW.to(dtype))
         return _SameDepthwise.apply(x_BCTHW, self.weight.to(dtype), bias)
+
+    def _per_frame(self, x_BCTHW: Tensor) -> Tensor:
+        """Return the result of a kernel of one frame as a 2D convolution of all frames."""
+        x_BTCHW = to_channels_last(x_BCTHW)[:, :, :: self.stride[0]].transpose(1, 2)
+        weight_CIHW = self.weight.squeeze(2)
+        y_MCHW = F.conv2d(
+            x_BTCHW.flatten(0, 1), weight_CIHW, self.bias, self.stride[1:], self.padding[1:], groups=self.groups
+        )
+        return y_MCHW.unflatten(0, x_BTCHW.shape[:2]).transpose(1, 2)
 
 
 class _SameDepthwise(torch.autograd.Function):
@@ -180,17 +275,11 @@ def depthwise_weight_gradient(x_BCTHW: Tensor, g_BCTHW: Tensor, kernel: tuple[in
     Returns:
         (C, 1, *kernel).
     """
-    frames, half, width = x_BCTHW.shape[2], kernel[0] // 2, kernel[2]
-    pieces = _width_pieces(x_BCTHW, g_BCTHW, width)
+    pieces = _width_pieces(x_BCTHW, g_BCTHW, kernel[2])
     grad = x_BCTHW.new_zeros(x_BCTHW.shape[1], 1, *kernel)
-    for tap in range(kernel[0]):
-        shift = tap - half
-        first, last = max(0, -shift), min(frames, frames - shift)
-        if first >= last:
-            continue
+    for tap, out, source in _shifts(x_BCTHW.shape[2], kernel[0]):
         for column, size, pad, x_BTCHW, g_BTCHW in pieces:
-            x_MCHW = x_BTCHW[:, first + shift : last + shift].flatten(0, 1)
-            g_MCHW = g_BTCHW[:, first:last].flatten(0, 1)
+            x_MCHW, g_MCHW = x_BTCHW[:, source].flatten(0, 1), g_BTCHW[:, out].flatten(0, 1)
             weight = grad[:, :, tap, :, column : column + size]
             part = torch.ops.aten.convolution_backward(
                 g_MCHW, x_MCHW, weight, [0], [1, 1], [kernel[1] // 2, pad], [1, 1], False, [0, 0],

@@ -90,10 +90,10 @@ class PooledAttention(nn.Module):
     def forward(self, x_BND: Tensor, grid: Size) -> tuple[Tensor, Size]:
         """Return (B, N', D) and the grid of the pooled queries."""
         batch, tokens, _ = x_BND.shape
-        qkv_3BNLE = self.qkv(x_BND).view(batch, tokens, 3, self.num_heads, -1).permute(2, 0, 1, 3, 4)
-        q_BLNE, grid_out = self._pool(qkv_3BNLE[0], grid, self.pool_q, self.norm_q)
-        k_BLNE, _ = self._pool(qkv_3BNLE[1], grid, self.pool_k, self.norm_k)
-        v_BLNE, _ = self._pool(qkv_3BNLE[2], grid, self.pool_v, self.norm_v)
+        q_BNLE, k_BNLE, v_BNLE = self.qkv(x_BND).view(batch, tokens, 3, self.num_heads, -1).unbind(2)
+        q_BLNE, grid_out = self._pool(q_BNLE, grid, self.pool_q, self.norm_q)
+        k_BLNE, _ = self._pool(k_BNLE, grid, self.pool_k, self.norm_k)
+        v_BLNE, _ = self._pool(v_BNLE, grid, self.pool_v, self.norm_v)
         y_BND = attention(q_BLNE, k_BLNE, v_BLNE, scale=self.scale)
         return self.proj_drop(self.proj(y_BND)), grid_out
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from slowfast.models.layers import to_channels_last
+from slowfast.models.layers import Conv3d, to_channels_last
 from slowfast.utils.errors import InputError
 
 ALPHA = 4  # the slow path sees every fourth frame
@@ -66,7 +66,7 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         padding = (kernel_size[0] // 2, *(dilation * (k // 2) for k in kernel_size[1:]))
-        self.conv = nn.Conv3d(
+        self.conv = Conv3d(
             channels_in,
             channels_out,
             kernel_size,
@@ -178,7 +178,7 @@ class Pathway(nn.Module):
     ) -> None:
         super().__init__()
         stem = (stem_time_kernel, 7, 7)
-        self.conv1 = nn.Conv3d(3, width, stem, stride=(1, 2, 2), padding=tuple(k // 2 for k in stem), bias=False)
+        self.conv1 = Conv3d(3, width, stem, stride=(1, 2, 2), padding=tuple(k // 2 for k in stem), bias=False)
         self.bn1 = norm(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool1 = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2))

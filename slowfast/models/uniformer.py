@@ -8,6 +8,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from slowfast.models.layers import (
+    Conv3d,
     DepthwiseConv3d,
     DropPath,
     Mlp,
@@ -43,7 +44,7 @@ class PatchEmbed(nn.Module):
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels_out)
-        self.proj = nn.Conv3d(channels_in, channels_out, kernel_size, stride=stride, padding=padding)
+        self.proj = Conv3d(channels_in, channels_out, kernel_size, stride=stride, padding=padding)
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, channels_out, T', H', W')."""
