@@ -135,6 +135,8 @@ def _wrong_training(cfg: CfgNode) -> Iterator[str]:
         yield "MIXUP.ENABLE needs MODEL.LOSS_FUNC soft_cross_entropy"
     if cfg.MIXUP.ENABLE and cfg.TRAIN.ENABLE and cfg.TRAIN.BATCH_SIZE * cfg.AUG.NUM_SAMPLE < 2:
         yield "MIXUP.ENABLE needs at least two clips in a batch: raise TRAIN.BATCH_SIZE"
+    if cfg.SOLVER.LAYER_DECAY != 1.0 and cfg.MODEL.ARCH != "videomae":
+        yield f"SOLVER.LAYER_DECAY {cfg.SOLVER.LAYER_DECAY} is for MODEL.ARCH videomae; set it to 1.0"
     if len(cfg.SOLVER.STEPS) != len(cfg.SOLVER.LRS):
         yield "SOLVER.STEPS and SOLVER.LRS need the same length"
     if cfg.SOLVER.LR_POLICY == "steps_with_relative_lrs" and not cfg.SOLVER.STEPS:

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from slowfast.datasets.loader import build_loader, device_transform
+from slowfast.datasets.loader import build_loader
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.steps import PseudoLabelStep, SourceStep, Supervised, Update
 from slowfast.losses import KLLoss, soft_cross_entropy
-from slowfast.models.build import layer_of
+from slowfast.models.videomae import layer_id
 from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
 from slowfast.transforms.mixup import Mixup
 from slowfast.utils import distributed
@@ -31,7 +32,7 @@ def class_names(cfg: CfgNode) -> list[str]:
     """Return the K class names: DATA.CLASS_NAMES, ARID's for 11 classes, else numbers."""
     if cfg.DATA.CLASS_NAMES:
         return list(cfg.DATA.CLASS_NAMES)
-    if cfg.MODEL.NUM_CLASSES == len(ARID_CLASSES):
+    if len(ARID_CLASSES) == cfg.MODEL.NUM_CLASSES:
         return list(ARID_CLASSES)
     return [str(index) for index in range(cfg.MODEL.NUM_CLASSES)]
 
@@ -62,15 +63,17 @@ def build_schedule(cfg: CfgNode) -> LRSchedule:
 
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """Return the optimizer over the parameter groups of a network."""
-    layers, num_layers = layer_of(cfg) if cfg.SOLVER.LAYER_DECAY != 1.0 else (None, 0)
+    layers = {}
+    if cfg.SOLVER.LAYER_DECAY != 1.0:
+        depth = cfg.VIDEOMAE.DEPTH
+        layers = {"layer_of": lambda name: layer_id(name, depth), "num_layers": depth + 1}
     groups = parameter_groups(
         model,
         weight_decay=cfg.SOLVER.WEIGHT_DECAY,
         bn_weight_decay=cfg.BN.WEIGHT_DECAY,
         zero_1d=cfg.SOLVER.ZERO_WD_1D_PARAM,
-        layer_of=layers,
-        num_layers=num_layers,
         layer_decay=cfg.SOLVER.LAYER_DECAY,
+        **layers,
     )
     return construct_optimizer(
         groups,
@@ -91,7 +94,6 @@ def build_step(cfg: CfgNode, model: nn.Module, device: torch.device) -> SourceSt
         clip_norm=cfg.SOLVER.CLIP_GRADIENT,
         autocast_dtype=autocast_dtype(cfg, device),
         on_nan=cfg.TRAIN.ON_NAN,
-        prepare=device_transform(cfg, device),
     )
     mixup = None
     if cfg.MIXUP.ENABLE:
@@ -121,37 +123,26 @@ def _hard_loss(cfg: CfgNode) -> Callable[[torch.Tensor, torch.Tensor], torch.Ten
 
 def build_train_loaders(cfg: CfgNode) -> list[Any]:
     """Return the loader of labelled clips and, with pseudo-labels, that of the target clips."""
-    common = {"rank": distributed.rank(), "world_size": distributed.world_size(), "train": True}
-    loaders = [build_loader(cfg, "train_label", gamma=cfg.DATA.GAMMA.SOURCE, seed=cfg.RNG_SEED, **common)]
+    loaders = [build_loader(cfg, "train_label", "source", train=True, **_place())]
     if cfg.DATA.PSEUDO_CSV:
-        target = build_loader(
-            cfg,
-            "train_pseudo_label",
-            gamma=cfg.DATA.GAMMA.TARGET,
-            seed=cfg.RNG_SEED + 1,
-            class_balanced=cfg.TRAIN.CLASS_BALANCED,
-            **common,
-        )
-        loaders.append(target)
+        loaders.append(build_loader(cfg, "train_pseudo_label", "target", train=True, **_place()))
     return loaders
 
 
 def build_bn_loader(cfg: CfgNode, split: str, *, gamma: float | None = None) -> Any:
     """Return training batches of the split that the BatchNorm statistics adapt to (gamma: DATA.GAMMA.BN)."""
-    return build_loader(
-        cfg,
-        split,
-        train=True,
-        gamma=cfg.DATA.GAMMA.BN if gamma is None else gamma,
-        seed=cfg.RNG_SEED + 2,
-        rank=distributed.rank(),
-        world_size=distributed.world_size(),
-    )
+    return build_loader(cfg, split, "bn", train=True, gamma=gamma, **_place())
+
+
+def _place() -> dict[str, int]:
+    """Return which share of a split this process reads."""
+    return {"rank": distributed.rank(), "world_size": distributed.world_size()}
 
 
 def build_evaluator(
     cfg: CfgNode,
     split: str,
+    role: str,
     device: torch.device,
     *,
     views: int = 1,
@@ -159,23 +150,13 @@ def build_evaluator(
     gamma: float | None = None,
     score: str = "logits",
 ) -> Evaluator:
-    """Return an evaluator of a split; without `gamma` the split's validation role decides."""
-    if gamma is None:
-        gamma = cfg.DATA.GAMMA.VAL_BRIGHT if split in _BRIGHT_SPLITS else cfg.DATA.GAMMA.VAL_DARK
-    loader = build_loader(
-        cfg,
-        split,
-        train=False,
-        views=views,
-        crops=crops,
-        gamma=gamma,
-        rank=distributed.rank(),
-        world_size=distributed.world_size(),
-    )
+    """Return an evaluator of a split; without `gamma` its role (`val_bright`, `val_dark`, `test`) decides."""
+    loader = build_loader(cfg, split, role, train=False, views=views, crops=crops, gamma=gamma, **_place())
+    records = loader.dataset.records
     return Evaluator(
         loader=loader,
-        names=loader.names,
-        labels=loader.labels,
+        names=[record.name for record in records],
+        labels=np.array([record.label for record in records], np.int64),
         num_classes=cfg.MODEL.NUM_CLASSES,
         num_views=views * crops,
         device=device,
@@ -186,8 +167,12 @@ def build_evaluator(
         max_failed=cfg.DATA.MAX_FAILED,
         class_names=class_names(cfg),
         autocast_dtype=_DTYPES[cfg.TEST.MIXED_PRECISION],
-        prepare=device_transform(cfg, device),
     )
+
+
+def validation_role(split: str) -> str:
+    """Return the role of a split in validation; it decides the gamma."""
+    return "val_bright" if split in _BRIGHT_SPLITS else "val_dark"
 
 
 def pretrained_path(cfg: CfgNode) -> Path | None:

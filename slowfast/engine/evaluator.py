@@ -1,7 +1,6 @@
 """Scores of every video of a split, over all its views and crops; no row is padded or repeated."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,6 @@ class Evaluator:
         max_failed: a larger share of unreadable videos stops the run.
         class_names: K names.
         autocast_dtype: torch.float16, torch.bfloat16 or None.
-        prepare: turns a uint8 batch into network input on the device, or None.
     """
 
     def __init__(
@@ -53,12 +51,11 @@ class Evaluator:
         max_failed: float = 1.0,
         class_names: list[str] | None = None,
         autocast_dtype: torch.dtype | None = None,
-        prepare: Callable[[dict[str, Any]], torch.Tensor] | None = None,
     ) -> None:
         self.loader, self.names, self.labels = loader, names, labels
         self.num_classes, self.num_views, self.device, self.split = num_classes, num_views, device, split
         self.clip_batch, self.score, self.method, self.max_failed = clip_batch, score, method, max_failed
-        self.class_names, self.autocast_dtype, self.prepare = class_names, autocast_dtype, prepare
+        self.class_names, self.autocast_dtype = class_names, autocast_dtype
 
     @torch.no_grad()
     def predict(self, model: nn.Module) -> Predictions:
@@ -95,9 +92,8 @@ class Evaluator:
 
     def _scores(self, model: nn.Module, batch: dict[str, Any]) -> np.ndarray:
         """Return float32 (B*V, K) scores of the clips of a batch."""
-        clips = self.prepare(batch) if self.prepare is not None else batch["clips"]
         parts = []
-        for part in clips.split(self.clip_batch):
+        for part in batch["clips"].split(self.clip_batch):
             enabled = self.autocast_dtype is not None
             with torch.autocast(self.device.type, dtype=self.autocast_dtype or torch.bfloat16, enabled=enabled):
                 logits_BK = model(part.to(self.device, non_blocking=True))
@@ -111,7 +107,7 @@ class Evaluator:
             _, name, reason = failed[0]
             raise InputError(
                 f"split {self.split}: {len(failed)} of {len(self.names)} videos cannot be read, more than the share "
-                f"DATA.MAX_FAILED {self.max_failed}; the first is {name} ({reason}); run tools/check_videos.py on the list"
+                f"DATA.MAX_FAILED {self.max_failed}; the first is {name} ({reason}); run tools/check_videos.py"
             )
 
     def _collect(self, scores: list, videos: list, views: list, failed: list) -> Predictions:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ class EvaluationHook(Hook):
     def __init__(
         self,
         *,
-        evaluators: Sequence[tuple[str, Callable[[], Evaluator]]],
+        evaluators: Sequence[tuple[str, Evaluator]],
         period: int,
         best_path: Path,
         extra: dict,
@@ -173,7 +173,7 @@ class EvaluationHook(Hook):
         """Evaluate all splits and keep the best state."""
         is_best = True
         for split, evaluator in self.evaluators:
-            top1, top5 = evaluator().errors(trainer.model)
+            top1, top5 = evaluator.errors(trainer.model)
             is_best = top1 <= trainer.best.get(split, 100.0)
             trainer.best[split] = best = min(top1, trainer.best.get(split, 100.0))
             place = {"epoch": trainer.epoch + 1, "split": split}

@@ -13,7 +13,6 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from slowfast.config import TestSetting, dump_config, parse_also
-from slowfast.datasets.loader import device_transform
 from slowfast.engine.build import (
     build_bn_loader,
     build_evaluator,
@@ -21,6 +20,7 @@ from slowfast.engine.build import (
     build_step,
     build_train_loaders,
     pretrained_path,
+    validation_role,
 )
 from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, plain_state, unwrap
 from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
@@ -115,7 +115,7 @@ def build_trainer(
         loader = build_bn_loader(cfg, cfg.BN.ADAPT_SPLIT)
         hooks.append(PreciseBNHook(loader=loader, num_batches=cfg.BN.NUM_BATCHES_PRECISE, period=cfg.TRAIN.EVAL_PERIOD))
     extra = {"cfg": dump_config(cfg)}
-    built = {split: build_evaluator(cfg, split, device) for split in cfg.TRAIN.EVAL_SPLITS}
+    built = {split: build_evaluator(cfg, split, validation_role(split), device) for split in cfg.TRAIN.EVAL_SPLITS}
     evaluation = EvaluationHook(
         evaluators=list(built.items()),
         period=cfg.TRAIN.EVAL_PERIOD,
@@ -178,7 +178,14 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> 
         if setting.bn_split:
             _adapt_to(cfg, model, setting.bn_split, gamma, device)
         evaluator = build_evaluator(
-            cfg, setting.split, device, views=setting.views, crops=setting.crops, gamma=gamma, score=cfg.TEST.SCORE
+            cfg,
+            setting.split,
+            "test",
+            device,
+            views=setting.views,
+            crops=setting.crops,
+            gamma=gamma,
+            score=cfg.TEST.SCORE,
         )
         predictions = evaluator.predict(model)
         size = f"{cfg.DATA.NUM_FRAMES}x{cfg.DATA.TEST_CROP_SIZE}x{setting.views}x{setting.crops}"
@@ -193,8 +200,13 @@ def _adapt_to(cfg: CfgNode, model: nn.Module, split: str, gamma: float, device: 
     """Take the BatchNorm statistics from a split, seen with the gamma of the test (labelled clips with their own)."""
     gamma = cfg.DATA.GAMMA.SOURCE if split == "train_label" else gamma
     loader = build_bn_loader(cfg, split, gamma=gamma)
-    prepare = device_transform(cfg, device) or (lambda batch: batch["clips"].to(device))
-    adapt_batchnorm(unwrap(model), loader, num_batches=cfg.BN.NUM_BATCHES_PRECISE, clips_of=prepare)
+    loader.set_epoch(0)
+    adapt_batchnorm(
+        unwrap(model),
+        loader,
+        num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+        clips_of=lambda batch: batch["clips"].to(device),
+    )
 
 
 def test_checkpoint(cfg: CfgNode, output: Path) -> Path:

@@ -91,6 +91,6 @@ class PreciseBNHook(Hook):
         """Adapt before the checkpoint is saved and before validation."""
         if (trainer.epoch + 1) % self.period and not trainer.last_epoch:
             return
-        self.loader.set_epoch(trainer.epoch, start=0)
+        self.loader.set_epoch(trainer.epoch)
         update = trainer.step.update
         adapt_batchnorm(trainer.model, self.loader, num_batches=self.num_batches, clips_of=update.clips_of)

@@ -30,7 +30,6 @@ class Update:
         clip_norm: largest L2 norm of the gradient; 0 does not clip.
         autocast_dtype: torch.float16, torch.bfloat16 or None for full precision.
         on_nan: `stop` or `skip` when a loss is not finite.
-        prepare: turns a uint8 batch into network input on the device, or None when it is already float.
     """
 
     model: nn.Module
@@ -39,7 +38,6 @@ class Update:
     clip_norm: float = 20.0
     autocast_dtype: torch.dtype | None = None
     on_nan: str = "stop"
-    prepare: Callable[[Batch], torch.Tensor] | None = None
     scaler: torch.amp.GradScaler = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,8 +46,6 @@ class Update:
 
     def clips_of(self, batch: Batch) -> torch.Tensor:
         """Return the network input (B, 3, T, H, W) of a batch on the device."""
-        if self.prepare is not None:
-            return self.prepare(batch)
         return batch["clips"].to(self.device, non_blocking=True)
 
     def __call__(self, clips: torch.Tensor, loss_of: Callable[[torch.Tensor], torch.Tensor], names: list[str]) -> dict:

@@ -126,7 +126,7 @@ class Trainer:
         done = self.iteration
         while done < self.length:
             turn, position = divmod(done, len(loader))
-            loader.set_epoch(self.epoch + turn * _TURN, start=position)
+            loader.set_epoch(self.epoch + turn * _TURN, position)
             for batch in loader:
                 yield batch
                 done += 1
