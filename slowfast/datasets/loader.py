@@ -157,7 +157,7 @@ def build_dataset(
         allow_outside=cfg.DATA.ALLOW_OUTSIDE,
     )
     gamma = cfg.DATA.GAMMA[role.upper()] if gamma is None else gamma
-    source = FrameSource(cfg.DATA.DECODING_BACKEND, cfg.DATA.CACHE_MB)
+    source = FrameSource(cfg.DATA.DECODING_BACKEND, repo_path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else None)
     kind = "dense" if (cfg.TRAIN.DATASET if train else cfg.TEST.DATASET) == "ug2" else "uniform"
     sampling = FrameSampling(kind, cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.DATA.USE_OFFSET_SAMPLING)
     if train:

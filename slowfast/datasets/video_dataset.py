@@ -1,7 +1,10 @@
 """Items of training and evaluation: one record in, its clips out; a damaged video never raises here, it is reported."""
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,10 +14,13 @@ from slowfast.datasets.records import ClipRecord
 from slowfast.datasets.sampler import Key
 from slowfast.datasets.sampling import dense_indices, dense_indices_no_offset, uniform_indices
 from slowfast.datasets.views import EvalViews, TrainViews
+from slowfast.utils.files import atomic_write
 from slowfast.video import VideoError, open_video
 
 # Other videos tried in the place of a damaged one before the item is given up.
 REPLACEMENTS = 10
+# A decoded clip larger than this is not stored.
+MAX_STORED_BYTES = 256 * 2**20
 Failure = tuple[int, str, str]
 
 
@@ -54,17 +60,15 @@ class FrameSampling:
 
 
 class FrameSource:
-    """Frames of video files, with an optional store of whole decoded clips.
+    """Frames of video files, with an optional store of decoded clips that the processes of a machine share.
 
     Args:
         backend: decoder.
-        cache_mb: mebibytes of decoded clips kept in this process; a clip that does not fit any more is not kept.
+        cache_dir: folder of decoded clips (one uint8 array a file, read through the page cache); None switches it off.
     """
 
-    def __init__(self, backend: str = "pyav", cache_mb: float = 0) -> None:
-        self.backend = backend
-        self._room = int(cache_mb * 2**20)
-        self._clips: dict[str, np.ndarray] = {}
+    def __init__(self, backend: str = "pyav", cache_dir: Path | None = None) -> None:
+        self.backend, self.cache_dir = backend, cache_dir
 
     def read(self, path: str, choose: Callable[[int], np.ndarray]) -> np.ndarray:
         """Return the frames that `choose(number of frames)` asks for, uint8 (T, H, W, 3).
@@ -72,20 +76,39 @@ class FrameSource:
         Raises:
             VideoError: when the file cannot be read.
         """
-        clip = self._clips.get(path)
-        if clip is not None:
-            return clip[choose(len(clip))]
+        stored = self._stored(path)
+        clip_THWC = _load_stored(stored) if stored is not None else None
+        if clip_THWC is not None:
+            return np.ascontiguousarray(clip_THWC[choose(len(clip_THWC))])
         video = open_video(path, self.backend)
         try:
             length = len(video)
-            indices = choose(length)
-            frames_THWC = video.get_frames(indices)
-            if frames_THWC[0].nbytes * length <= self._room:
-                self._clips[path] = video.get_frames(np.arange(length))
-                self._room -= self._clips[path].nbytes
+            frames_THWC = video.get_frames(choose(length))
+            if stored is not None and frames_THWC[0].nbytes * length <= MAX_STORED_BYTES:
+                with atomic_write(stored) as aside, open(aside, "wb") as handle:
+                    np.save(handle, video.get_frames(np.arange(length)), allow_pickle=False)
         finally:
             video.close()
         return frames_THWC
+
+    def _stored(self, path: str) -> Path | None:
+        """Return where the decoded clip of a file lies; a changed file has another place."""
+        if self.cache_dir is None:
+            return None
+        try:
+            facts = os.stat(path)
+        except OSError:
+            return None
+        key = f"{path}|{facts.st_size}|{facts.st_mtime_ns}|{self.backend}"
+        return self.cache_dir / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+
+
+def _load_stored(path: Path) -> np.ndarray | None:
+    """Return a stored clip without reading it all, or None when there is none that can be read."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return None
 
 
 @dataclass
