@@ -1,0 +1,159 @@
+"""Plots as SVG text; colours come from the page's style sheet. Legend: K classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from slowfast.report.data import MEAN, VOTE, PseudoRound, ReportData, StepResult, title_of
+
+CONTROL = "no_pseudo"
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Columns of equal width over percentages from 0 to 100.
+
+    Attributes:
+        columns: number of columns.
+        step: width of a column in pixels.
+        height: pixels of 100 %.
+        left: where the first column begins.
+        top: where 100 % is.
+    """
+
+    columns: int
+    step: int
+    height: int
+    left: int = 44
+    top: int = 22
+
+    @property
+    def right(self) -> int:
+        """Where the last column ends."""
+        return self.left + self.step * self.columns
+
+    @property
+    def bottom(self) -> int:
+        """Where 0 % is."""
+        return self.top + self.height
+
+    def x(self, column: int) -> float:
+        """Return the middle of a column."""
+        return self.left + self.step * (column + 0.5)
+
+    def y(self, percent: float) -> float:
+        """Return the place of a percentage."""
+        return self.top + self.height * (1 - percent / 100.0)
+
+    def grid(self) -> str:
+        """Return horizontal lines at 0, 20, ..., 100 % with their numbers."""
+        lines = [
+            f'<line class="grid" x1="{self.left}" x2="{self.right}" y1="{self.y(percent):.1f}" '
+            f'y2="{self.y(percent):.1f}"/><text class="tick" text-anchor="end" x="{self.left - 8}" '
+            f'y="{self.y(percent) + 4:.1f}">{percent}</text>'
+            for percent in range(0, 101, 20)
+        ]
+        return "".join(lines)
+
+
+def ladder_plot(data: ReportData) -> str:
+    """Return the accuracy of every voter, their mean and their vote over the steps."""
+    columns = list(dict.fromkeys((row.step, row.views, row.crops) for row in data.ladder))
+    axes = _Axes(columns=len(columns), step=66, height=300)
+    steps = [step for step, *_ in columns]
+    parts = [axes.grid()]
+    for index, (step, views, crops) in enumerate(columns):
+        if step == CONTROL:
+            parts.append(
+                f'<rect class="band" x="{axes.x(index) - axes.step / 2:.1f}" y="{axes.top}" width="{axes.step}" '
+                f'height="{axes.height}"/>'
+            )
+        name = title_of(step) + (f" {views}x{crops}" if steps.count(step) > 1 else "")
+        place = f"{axes.x(index) + 4:.1f} {axes.bottom + 16}"
+        parts.append(
+            f'<text class="tick" text-anchor="end" transform="translate({place}) rotate(-35)">{escape(name)}</text>'
+        )
+    for order, model in enumerate([*data.models, MEAN, VOTE]):
+        top1 = {(row.step, row.views, row.crops): row.top1 for row in data.ladder if row.model == model}
+        points = [(index, steps[index], top1[column]) for index, column in enumerate(columns) if column in top1]
+        style = model if model in (MEAN, VOTE) else f"v{order % 6}"
+        parts.append(f'<g class="{style}">{_line(axes, model, points)}</g>')
+    return _svg("ladder", axes.right + 10, axes.bottom + 96, "Top-1 accuracy over the steps", parts)
+
+
+def _line(axes: _Axes, model: str, points: list[tuple[int, str, float]]) -> str:
+    """Return one model's line and dots; the line leaves out the control, the vote is labelled with its values."""
+    road = [f"{axes.x(index):.1f},{axes.y(top1):.1f}" for index, step, top1 in points if step != CONTROL]
+    parts = [f'<polyline points="{" ".join(road)}"/>']
+    for index, step, top1 in points:
+        x, y = axes.x(index), axes.y(top1)
+        title = escape(f"{model}, {title_of(step)}: {top1:.1f} %")
+        radius = 5 if model == VOTE else 3.5
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{title}</title></circle>')
+        if model == VOTE:
+            parts.append(f'<text x="{x:.1f}" y="{y - 10:.1f}">{top1:.0f}</text>')
+    return "".join(parts)
+
+
+def legend(data: ReportData) -> str:
+    """Return the names of the ladder plot's lines with their colours, as HTML."""
+    items = [
+        f'<span class="key"><i class="dot v{order % 6}"></i>{escape(model)}</span>'
+        for order, model in enumerate(data.models)
+    ]
+    items += [f'<span class="key"><i class="dot {model}"></i>{model}</span>' for model in (MEAN, VOTE)]
+    return f'<p class="legend">{"".join(items)}</p>'
+
+
+def pseudo_plot(rounds: Sequence[PseudoRound]) -> str:
+    """Return precision and coverage of the pseudo-labels of every round as pairs of bars."""
+    axes, bar = _Axes(columns=len(rounds), step=120, height=200), 38
+    parts = [axes.grid()]
+    for index, entry in enumerate(rounds):
+        x = axes.x(index)
+        parts.append(
+            f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{axes.bottom + 20}">round {entry.stage}</text>'
+        )
+        for style, value, place in (("precision", entry.precision, x - bar - 3), ("coverage", entry.coverage, x + 3)):
+            y, tall = axes.y(value), f"{axes.bottom - axes.y(value):.1f}"
+            parts.append(
+                f'<rect class="{style}" x="{place:.1f}" y="{y:.1f}" width="{bar}" height="{tall}" rx="2">'
+                f"<title>round {entry.stage}, {style}: {value:.1f} %</title></rect>"
+                f'<text class="value" x="{place + bar / 2:.1f}" y="{y - 5:.1f}">{value:.0f}</text>'
+            )
+    return _svg("pseudo", axes.right + 10, axes.bottom + 32, "Precision and coverage of the pseudo-labels", parts)
+
+
+def confusion_plot(result: StepResult, class_names: Sequence[str], cell: int = 15) -> str:
+    """Return a confusion matrix; rows are the truth, a cell's strength is its share of the row."""
+    matrix_KK = np.asarray(result.confusion_KK)
+    count = len(class_names)
+    margin = 34
+    side = margin + cell * count + 2
+    total_K = np.maximum(matrix_KK.sum(axis=1), 1)
+    parts = [f'<rect class="frame" x="{margin}" y="{margin}" width="{cell * count}" height="{cell * count}"/>']
+    for index, name in enumerate(class_names):
+        middle, short = margin + cell * (index + 0.5) + 3, escape(name[:5])
+        parts.append(f'<text class="tiny" text-anchor="end" x="{margin - 3}" y="{middle:.1f}">{short}</text>')
+        turned = f"translate({middle:.1f} {margin - 3}) rotate(-90)"
+        parts.append(f'<text class="tiny" transform="{turned}">{short}</text>')
+    for truth, label in zip(*np.nonzero(matrix_KK)):
+        number = int(matrix_KK[truth, label])
+        strength = 0.12 + 0.88 * number / total_K[truth]
+        style = "right" if truth == label else "wrong"
+        title = f"{class_names[truth]} labelled {class_names[label]}: {number}"
+        parts.append(
+            f'<rect class="{style}" x="{margin + cell * label}" y="{margin + cell * truth}" width="{cell}" '
+            f'height="{cell}" fill-opacity="{strength:.2f}"><title>{escape(title)}</title></rect>'
+        )
+    return _svg("confusion", side, side, f"Confusion matrix of {title_of(result.step)}", parts)
+
+
+def _svg(style: str, width: float, height: float, label: str, parts: list[str]) -> str:
+    """Wrap the parts of a drawing."""
+    return (
+        f'<svg class="{style}" viewBox="0 0 {width:g} {height:g}" style="--w:{width:g}px" role="img" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )
