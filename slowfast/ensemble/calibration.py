@@ -94,7 +94,8 @@ def calibrate(voters: Sequence[np.ndarray], method: str = "agreement") -> tuple[
         return voters, [1.0] * len(voters)
     known = [probs_NK[whole_N] for probs_NK in voters]
     if method == "agreement":
-        temperatures = [temperature_for(*pair) for pair in zip(known, agreement(known).tolist())]
+        wanted = np.minimum(agreement(known), 1.0 - 1.0 / (len(known[0]) + 1))
+        temperatures = [temperature_for(*pair) for pair in zip(known, wanted.tolist())]
     else:
         logs = [np.log(np.maximum(probs_NK, _TINY)) for probs_NK in known]
         spreads = [float((log_NK - log_NK.mean(axis=1, keepdims=True)).std()) for log_NK in logs]

@@ -31,13 +31,18 @@ class Ranking:
         labels: int64 (N,).
         probs: float64 (N, K) whose argmax is the label; NaN for rows without scores.
         confidence: float64 (N,), the rule's confidence; -inf for rows without scores.
-        score: float64 (N,), rows are selected from the largest score on; -inf for rows without scores.
+        score: float64 (N,), rows are selected from the largest score on, equal ones by their confidence; -inf for
+            rows without scores.
     """
 
     labels: np.ndarray
     probs: np.ndarray
     confidence: np.ndarray
     score: np.ndarray
+
+    def order(self) -> np.ndarray:
+        """Return all rows, best first, as int64 (N,)."""
+        return np.lexsort((-self.confidence, -self.score))
 
 
 def align(probs_NK: np.ndarray, shares_K: np.ndarray | None = None, iterations: int = 500) -> np.ndarray:
@@ -147,10 +152,9 @@ def per_class_rule(sources: Sources) -> Ranking:
 
 
 def class_balanced_rule(sources: Sources) -> Ranking:
-    """Keep the same number of every predicted class: the top k of each; equal places go to the more confident."""
+    """Keep the same number of every predicted class: the top k of each."""
     labels_N, peak_N = _labels(sources.plain), sources.plain.max(axis=1)
-    places_N = _places_within(labels_N, peak_N)
-    return Ranking(labels_N, sources.plain, peak_N, -places_N - _places(peak_N) / len(peak_N))
+    return Ranking(labels_N, sources.plain, peak_N, -_places_within(labels_N, peak_N))
 
 
 def aligned_rule(sources: Sources) -> Ranking:
@@ -266,8 +270,7 @@ def choose(ranking: Ranking, coverage: float | None = None) -> np.ndarray:
         count = int((known_confidence >= known_confidence.mean()).sum())
     else:
         count = max(1, round(coverage * len(known_N)))
-    order = np.argsort(-ranking.score, kind="stable")
-    return order[: min(count, int(known_N.sum()))]
+    return ranking.order()[: min(count, int(known_N.sum()))]
 
 
 def precision_at(ranking: Ranking, truth_N: np.ndarray, coverage: float) -> float:
@@ -278,9 +281,10 @@ def precision_at(ranking: Ranking, truth_N: np.ndarray, coverage: float) -> floa
         truth_N: int (N,), -1 where unknown; used for measuring only.
         coverage: share of the labelled rows, in (0, 1]; NaN is returned when fewer of them have scores.
     """
-    rows = np.flatnonzero((truth_N >= 0) & np.isfinite(ranking.score))
+    order = ranking.order()
+    rows = order[(truth_N[order] >= 0) & np.isfinite(ranking.score[order])]
     count = max(1, round(coverage * int((truth_N >= 0).sum())))
     if count > len(rows):
         return float("nan")
-    best = rows[np.argsort(-ranking.score[rows], kind="stable")][:count]
+    best = rows[:count]
     return float((ranking.labels[best] == truth_N[best]).mean())

@@ -1,0 +1,34 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slowfast.ensemble.csv_io import read_list, read_table, write_table
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+
+
+@settings(max_examples=60, deadline=None)
+@given(names=st.lists(NAMES, min_size=1, max_size=8), seed=st.integers(0, 999))
+def test_tables_come_back_exactly(names, seed, tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    probs = np.random.default_rng(seed).dirichlet(np.ones(3) * 0.1, size=len(names))
+    write_table(path, names, probs.argmax(axis=1), probs)
+    found = read_table(path)
+    assert found.names == names and found.labels.tolist() == probs.argmax(axis=1).tolist()
+    np.testing.assert_array_equal(found.probs, probs)
+
+
+def test_numbers_are_the_shortest_text(tmp_path):
+    write_table(tmp_path / "t.csv", ["-_a.mp4"], np.array([1]), np.array([[8.88974088569458e-14, 0.5]]))
+    assert (tmp_path / "t.csv").read_bytes() == b"-_a.mp4,1,8.88974088569458e-14,0.5\n"
+
+
+def test_lists_of_all_kinds(tmp_path):
+    (tmp_path / "l.csv").write_text('a.mp4,3\n\n"b,c.mp4",-1\r\nd.mp4\n')
+    names, labels = read_list(tmp_path / "l.csv")
+    assert names == ["a.mp4", "b,c.mp4", "d.mp4"] and labels.tolist() == [3, -1, -1]
+
+
+def test_empty_cells_are_missing(tmp_path):
+    (tmp_path / "t.csv").write_text("a,0,,\nb,1,0.2,0.8\n")
+    assert np.isnan(read_table(tmp_path / "t.csv").probs).tolist() == [[True, True], [False, False]]
