@@ -16,23 +16,23 @@ from slowfast.utils.errors import InputError
 from slowfast.video import VideoError, open_video
 
 VOTERS = ("uniformer_b32_ssv2", "uniformer_b32_k600", "mvit_b32_k600", "sf32_k700")
-EXPERT = ("exp_experts", "uniformer_b32_ssv2")
+EXPERT = "exp_experts/uniformer_b32_ssv2"
 LAST = "exp_pseudo_stage4"
 GAMMA = 0.25
-# Step, views, crops: folder of the voters, and what the PKL's name says of gamma and BatchNorm statistics (the first
-# file that exists counts); then whether the expert has a say.
+# Step, views, crops: folder of the experiments, and what the PKL's name says of gamma and BatchNorm statistics.
 TESTS = {
-    ("source_only", 1, 1): (("exp_source_only/{}", "_gamma1"), ("exp_adapt_bn/{}", "_gamma1_bn-train_label")),
-    ("gamma", 1, 1): (("exp_source_only/{}", ""), ("exp_adapt_bn/{}", f"_gamma{GAMMA:g}_bn-train_label")),
-    ("adapt_bn", 1, 1): (("exp_adapt_bn_raw/{}", "_gamma1"), ("exp_adapt_bn/{}", "_gamma1_bn-train_unlabel")),
-    ("adapt_bn_gamma", 1, 1): (("exp_adapt_bn/{}", ""),),
-    **{(f"pseudo_{stage}", 1, 1): ((f"exp_pseudo_stage{stage}/{{}}", ""),) for stage in range(1, 5)},
-    ("no_pseudo", 1, 1): (("exp_no_pseudo/{}", ""),),
-    ("no_pseudo", 3, 3): (("exp_no_pseudo/{}", ""),),
-    ("expert", 1, 1): ((f"{LAST}/{{}}", ""),),
-    ("tta_1x3", 1, 3): ((f"{LAST}/{{}}", ""),),
-    ("tta_3x3", 3, 3): ((f"{LAST}/{{}}", ""),),
+    ("source_only", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_label"),
+    ("gamma", 1, 1): ("exp_adapt_bn", f"_gamma{GAMMA:g}_bn-train_label"),
+    ("adapt_bn", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_unlabel"),
+    ("adapt_bn_gamma", 1, 1): ("exp_adapt_bn", ""),
+    **{(f"pseudo_{stage}", 1, 1): (f"exp_pseudo_stage{stage}", "") for stage in range(1, 5)},
+    ("no_pseudo", 1, 1): ("exp_no_pseudo", ""),
+    ("no_pseudo", 3, 3): ("exp_no_pseudo", ""),
+    ("expert", 1, 1): (LAST, ""),
+    ("tta_1x3", 1, 3): (LAST, ""),
+    ("tta_3x3", 3, 3): (LAST, ""),
 }
+# Steps in which the expert has a say beside the voters.
 WITH_EXPERT = ("expert", "tta_1x3", "tta_3x3")
 
 
@@ -45,11 +45,10 @@ def read_run(work: Path) -> DemoRun:
     if not (work / "data" / "test_truth.csv").is_file():
         raise InputError(f"{work} is no finished demo: data/test_truth.csv is missing; run `make demo` first")
     tests: dict[tuple[str, int, int], dict[str, Scores]] = {}
-    for key, places in TESTS.items():
-        tests[key] = {voter: read_scores(work, places, voter, key) for voter in VOTERS}
+    for key, (folder, suffix) in TESTS.items():
+        tests[key] = {voter: read_scores(work / folder / voter, suffix, key) for voter in VOTERS}
         if key[0] in WITH_EXPERT:
-            folder, network = EXPERT
-            tests[key]["expert"] = read_scores(work, ((f"{folder}/{{}}", ""),), network, key)
+            tests[key]["expert"] = read_scores(work / EXPERT, suffix, key)
     pseudo = {stage: read_table(work / "data" / "pseudo" / f"stage{stage}.csv") for stage in range(1, 5)}
     return DemoRun(
         class_names=json.loads((work / "data" / "manifest.json").read_text())["classes"],
@@ -61,22 +60,25 @@ def read_run(work: Path) -> DemoRun:
     )
 
 
-def read_scores(work: Path, places: tuple[tuple[str, str], ...], network: str, key: tuple[str, int, int]) -> Scores:
-    """Return the test predictions of one network at the first of the places that has them."""
+def read_scores(folder: Path, suffix: str, key: tuple[str, int, int]) -> Scores:
+    """Return the test predictions in the folder of one experiment.
+
+    Args:
+        folder: the experiment's output folder.
+        suffix: what the PKL's name says of gamma and BatchNorm statistics.
+        key: step, views, crops.
+    """
     step, views, crops = key
-    tried = []
-    for folder, suffix in places:
-        pattern = f"{folder.format(network)}/testx*x*x{views}x{crops}{suffix}.pkl"
-        tried.append(str(work / pattern))
-        found = sorted(work.glob(pattern))
-        if len(found) > 1:
-            raise InputError(f"{found[0]} and {found[1]} both match {pattern}; delete the one of another clip size")
-        if found:
-            loaded = load_predictions(found[0])
-            if loaded.video_names is None or loaded.score_kind is None or loaded.num_views is None:
-                raise InputError(f"{found[0]} has no names or kind of score; write it again by testing the model")
-            return Scores(loaded.video_names, loaded.video_preds, loaded.score_kind, loaded.num_views, str(found[0]))
-    raise InputError(f"the step {step} has no predictions of {network} ({' or '.join(tried)}); finish the demo first")
+    pattern = f"testx*x*x{views}x{crops}{suffix}.pkl"
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise InputError(f"{folder} has no {pattern}, so the step {step} cannot be measured; finish the demo first")
+    if len(found) > 1:
+        raise InputError(f"{found[0]} and {found[1]} differ in clip size; delete the one that is not this run's")
+    loaded = load_predictions(found[0])
+    if loaded.video_names is None or loaded.score_kind is None or loaded.num_views is None:
+        raise InputError(f"{found[0]} has no names or kind of score; write it again by testing the model")
+    return Scores(loaded.video_names, loaded.video_preds, loaded.score_kind, loaded.num_views, str(found[0]))
 
 
 def read_truth(path: Path) -> dict[str, int]:
@@ -126,7 +128,7 @@ def describe(work: Path, run: DemoRun, seed: int, mode: str) -> dict[str, str]:
         "seed": str(seed),
         "mode": mode,
         "voters": ", ".join(VOTERS),
-        "expert": EXPERT[1],
+        "expert": EXPERT.split("/")[1],
         "classes": ", ".join(run.class_names),
         "clips": ", ".join(f"{name} {split['clips']}" for name, split in splits.items()),
         "gamma": f"{GAMMA:g}",
