@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from gen_pseudo_tools.stage import shown
+from gen_pseudo_tools.stage import output_path, shown
 from slowfast.ensemble.calibration import CALIBRATIONS
 from slowfast.ensemble.csv_io import read_list, read_table, write_table
 from slowfast.ensemble.label_free import DEFAULT_RULE, RULES, choose, rank_pool
@@ -85,7 +85,7 @@ def main() -> None:
     args = parse()
     given = {"predictions": args.predictions, "tables": args.tables, "list": [args.list] if args.list else []}
     inputs = {kind: [argument_path(path) for path in paths] for kind, paths in given.items()}
-    output = Path(args.output).expanduser().absolute()
+    output = output_path(args.output, "")
     pool = read_pool(args, inputs)
     ranking = rank_pool(pool.newest, pool.witnesses, args.rule, args.shares)
     rows = choose(ranking, args.coverage)

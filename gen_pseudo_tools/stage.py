@@ -31,7 +31,10 @@ def input_path(given: str | None, default: str) -> Path:
 
 def output_path(given: str | None, default: str) -> Path:
     """Return where to write: a given path from the current directory, else the default one in the repository."""
-    return Path(given).expanduser().absolute() if given is not None else repo_path(default)
+    path = Path(given).expanduser().absolute() if given is not None else repo_path(default)
+    if path.suffix == ".json" or path.is_dir():
+        raise InputError(f"--output {given} must be a CSV file, because a JSON of the same name is written beside it")
+    return path
 
 
 def add_voter_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:

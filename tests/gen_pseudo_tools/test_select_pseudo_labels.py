@@ -142,6 +142,18 @@ def test_bad_table(name, run_tool, tmp_path):
     assert (tmp_path / "o.csv").read_text() == "before"
 
 
+def test_output_must_not_be_the_record(run_tool, tmp_path):
+    (tmp_path / "t.csv").write_text(TABLE)
+    result = run_tool(TOOL, "--tables", tmp_path / "t.csv", "--output", tmp_path / "o.json")
+    assert result.code == 2 and "must be a CSV file" in result.err
+
+
+@pytest.mark.parametrize("tool", [TOOL, MEASURE, "gen_pseudo_tools/select_thresholds.py", "tools/join_predictions.py"])
+def test_help_has_an_example(tool, run_tool):
+    result = run_tool(tool, "--help")
+    assert result.code == 0 and "example:" in result.out
+
+
 def test_tables_that_do_not_fit(run_tool, kit, tmp_path):
     first, second, third = (tmp_path / f"{name}.csv" for name in "abc")
     first.write_text(TABLE)
