@@ -1,12 +1,17 @@
 """metrics.json and report of a demo folder with known figures."""
 
+import base64
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.ensemble.submission import write_submission
@@ -117,6 +122,25 @@ def test_table_on_the_terminal_and_page(repo, work):
     assert "pseudo-labels of round 1: 4 of 20 (20.0 %), precision 75.0 %" in done.stdout
     assert done.stderr.count("left out of the report") == N
     assert "Final vote" in (work / "report.html").read_text()
+
+
+def test_clips_are_shown_before_and_after_gamma(repo, work):
+    (work / "data" / "Test").mkdir()
+    with av.open(str(work / "data" / "Test" / "4.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((24, 32, 3), 10, np.uint8), format="rgb24")
+        for _ in range(10):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    done = report(repo, work)
+    assert done.returncode == 0 and done.stderr.count("left out of the report") == N - 1
+    page = (work / "report.html").read_text()
+    images = [Image.open(io.BytesIO(base64.b64decode(text))) for text in re.findall(r"base64,([^)]*)\)", page)]
+    assert [image.size for image in images] == [(8 * 120, 90)] * 2
+    dark, bright = (int(np.mean(np.asarray(image))) for image in images)
+    assert dark < 20 and bright > 90
+    assert "4.mp4" in page and "<b>Jump</b>" in page
 
 
 @pytest.mark.parametrize(
