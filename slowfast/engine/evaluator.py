@@ -88,7 +88,7 @@ class Evaluator:
             raise InputError(f"split {self.split}: no readable video has a label, so it cannot be evaluated")
         order = np.argsort(-predictions.video_preds[known], axis=1, kind="stable")
         hits = order == predictions.video_labels[known][:, None]
-        return 100.0 * (1.0 - hits[:, 0].mean()), 100.0 * (1.0 - hits[:, :5].any(1).mean())
+        return 100.0 * (1.0 - float(hits[:, 0].mean())), 100.0 * (1.0 - float(hits[:, :5].any(1).mean()))
 
     def _scores(self, model: nn.Module, batch: dict[str, Any]) -> np.ndarray:
         """Return float32 (B*V, K) scores of the clips of a batch."""
