@@ -1,5 +1,6 @@
 """Start the processes of one job with torchrun and leave with the exit status of the first one that failed."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -21,13 +22,17 @@ def main(argv: list[str]) -> int:
         request to stop: the processes were given the time to save, and calling the job again goes on.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     parser = get_args_parser()
     parser.epilog = "example: python tools/spawn.py --standalone --nproc-per-node 4 tools/run_net.py --cfg FILE"
     try:
         run(parser.parse_args(argv))
     except ChildFailedError as error:
-        _, failure = error.get_first_failure()
-        return failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode
+        rank, failure = error.get_first_failure()
+        if failure.exitcode > 0:
+            return failure.exitcode
+        print(f"internal error: process {rank} was ended by signal {-failure.exitcode}", file=sys.stderr)
+        return 128 - failure.exitcode
     except SignalException:
         return EXIT_PREEMPTED
     return 0

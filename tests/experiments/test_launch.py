@@ -11,6 +11,8 @@ STUB = """import os, sys
 rank, world = os.environ.get("RANK", "-"), os.environ.get("WORLD_SIZE", "1")
 with open(os.environ["STUB_LOG"], "a") as log:
     log.write("|".join([rank, world, *sys.argv[1:]]) + "\\n")
+if os.environ.get("STUB_STATUS") == "killed":
+    os.kill(os.getpid(), 9)
 sys.exit(int(os.environ.get("STUB_STATUS", "0")))
 """
 SHOW = """import sys
@@ -87,9 +89,15 @@ def test_one_process_per_gpu_up_to_num_gpus(house):
 
 
 def test_nproc_wins_and_the_first_failure_is_the_status(house):
-    status, lines, _ = launch(house, "run.sh", NPROC="3", STUB_STATUS="2")
-    assert status == 2
+    status, lines, errors = launch(house, "run.sh", NPROC="3", STUB_STATUS="2")
+    assert (status, errors) == (2, "")
     assert len(lines) >= 1 and all(line.split("|")[1] == "3" for line in lines)
+
+
+def test_a_killed_process_is_named(house):
+    status, _, errors = launch(house, "run.sh", NPROC="2", STUB_STATUS="killed")
+    assert status == 137
+    assert errors.endswith("was ended by signal 9\n") and errors.startswith("internal error: process ")
 
 
 def test_hidden_gpus_do_not_count(house):
@@ -97,8 +105,9 @@ def test_hidden_gpus_do_not_count(house):
     assert lines == [f"-|1|--cfg|{config_of(house)}"]
 
 
-def test_wrong_configuration_stops_before_any_process(house):
-    status, lines, _ = launch(house, "run.sh", "BAD.KEY", "1", gpus=4)
+@pytest.mark.parametrize("how", [{"gpus": 4}, {"NPROC": "2"}])
+def test_wrong_configuration_stops_before_any_process(house, how):
+    status, lines, _ = launch(house, "run.sh", "BAD.KEY", "1", **how)
     assert (status, lines) == (2, [])
 
 
