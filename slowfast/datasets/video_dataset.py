@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from slowfast.datasets.records import ClipRecord
 from slowfast.datasets.sampler import Key
 from slowfast.datasets.sampling import dense_indices, dense_indices_no_offset, uniform_indices
-from slowfast.datasets.views import EvalViews, TrainViews
+from slowfast.datasets.views import EvalViews, TrainViews, empty_float
 from slowfast.utils.files import atomic_write
 from slowfast.video import VideoError, open_video
 
@@ -165,10 +165,17 @@ class TrainDataset(Dataset):
             record = self.records[index]
             frames_THWC = self._frames(index, record, rng, failed)
             if frames_THWC is not None:
-                clips = [self.views(frames_THWC, copy_rng) for copy_rng in rng.spawn(self.num_samples)]
-                return Item(torch.stack(clips) if len(clips) > 1 else clips[0][None], record, failed)
+                return Item(self._augment(frames_THWC, rng), record, failed)
             index = int(rng.integers(len(self.records)))
         return Item(None, self.records[key.index], failed)
+
+    def _augment(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """Return all augmented copies of the same frames, float32 (num_samples, 3, T, size, size)."""
+        size = self.views.size
+        clips = empty_float((self.num_samples, 3, len(frames_THWC), size, size))
+        for clip_CTHW, copy_rng in zip(clips, rng.spawn(self.num_samples)):
+            self.views(frames_THWC, copy_rng, clip_CTHW)
+        return clips
 
     def _frames(
         self, index: int, record: ClipRecord, rng: np.random.Generator, failed: list[Failure]

@@ -1,5 +1,6 @@
 """From frames to network inputs: test views and crops cut from one decode, and training clips."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +9,10 @@ import torch
 from slowfast.transforms import spatial
 from slowfast.transforms.erasing import random_erase_
 from slowfast.transforms.gamma import apply_gamma
-from slowfast.transforms.rand_augment import RandAugment
+from slowfast.transforms.rand_augment import Plan, RandAugment, apply_plan
+
+# Frames are resized in pieces whose float copies stay in the processor's cache and in memory that is reused.
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -60,21 +64,28 @@ class EvalViews:
         views, num_frames = rows_VT.shape
         frames_NHWC = apply_gamma(frames_NHWC, self.gamma)
         out_VCTHW = empty_float((views * self.crops, 3, num_frames, self.size, self.size))
-        places = [(rows_VT == row).nonzero() for row in range(len(frames_NHWC))]
-        for frame_HWC, (view_indices, time_indices) in zip(frames_NHWC, places):
-            frame_CHW = self._resized(frame_HWC)
-            for crop in range(self.crops):
-                which = crop if self.crops == 3 else 1
-                top, left = spatial.crop_offset(*frame_CHW.shape[-2:], self.size, which)
-                window_CHW = frame_CHW[:, top : top + self.size, left : left + self.size]
-                for view, time in zip(view_indices, time_indices):
-                    out_VCTHW[view * self.crops + crop, :, time] = window_CHW
+        step = max(1, _CHUNK_BYTES // frames_NHWC[0].nbytes)
+        for first in range(0, len(frames_NHWC), step):
+            chunk_CNHW = self._resized(frames_NHWC[first : first + step])
+            for clip, crop in itertools.product(range(views), range(self.crops)):
+                times = ((rows_VT[clip] >= first) & (rows_VT[clip] < first + step)).nonzero()[0]
+                self._cut(chunk_CNHW, rows_VT[clip, times] - first, crop, out_VCTHW[clip * self.crops + crop], times)
         return spatial.subtract_temporal_mean(out_VCTHW, self.norm.temporal_mean)
 
-    def _resized(self, frame_HWC: np.ndarray) -> torch.Tensor:
-        """Return one frame resized and normalised, float32 (3, H, W)."""
-        clip_CTHW = spatial.to_float(frame_HWC[None], self.norm.mean, self.norm.std)
-        return spatial.resize_short_side(clip_CTHW, self.size)[:, 0]
+    def _resized(self, frames_NHWC: np.ndarray) -> torch.Tensor:
+        """Return frames resized and normalised, float32 (3, N, H, W)."""
+        clip_CNHW = spatial.resize_short_side(spatial.to_planes(frames_NHWC).float(), self.size)
+        return spatial.normalise_(clip_CNHW, self.norm.mean, self.norm.std)
+
+    def _cut(
+        self, chunk_CNHW: torch.Tensor, rows: np.ndarray, crop: int, out_CTHW: torch.Tensor, times: np.ndarray
+    ) -> None:
+        """Write one crop of the frames `rows` to the places `times` of a clip."""
+        which = crop if self.crops == 3 else 1
+        offset = spatial.crop_offset(*chunk_CNHW.shape[-2:], self.size, which)
+        window_CNHW = spatial.cut(chunk_CNHW, self.size, *offset)
+        for row, time in zip(rows.tolist(), times.tolist()):
+            out_CTHW[:, time] = window_CNHW[:, row]
 
 
 @dataclass(frozen=True)
@@ -107,27 +118,32 @@ class TrainViews:
     erase_mode: str = "pixel"
     erase_count: int = 1
 
-    def __call__(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """Return one augmentation of uint8 frames as float32 (3, T, size, size)."""
-        frames_THWC = apply_gamma(frames_THWC, self.gamma)
-        if self.rand_augment is not None:
-            frames_THWC = self.rand_augment(frames_THWC, rng)
-        clip_CTHW = self._crop(frames_THWC, rng)
-        if self.flip and rng.random() < 0.5:
-            clip_CTHW = clip_CTHW.flip(-1)
-        clip_CTHW = spatial.subtract_temporal_mean(clip_CTHW, self.norm.temporal_mean)
-        return random_erase_(clip_CTHW, rng, prob=self.erase_prob, mode=self.erase_mode, count=self.erase_count)
+    def __call__(self, frames_THWC: np.ndarray, rng: np.random.Generator, out_CTHW: torch.Tensor) -> None:
+        """Write one augmentation of uint8 frames to `out_CTHW`, float32 (3, T, size, size)."""
+        plan = self.rand_augment.draw(rng) if self.rand_augment is not None else []
+        self._crop(apply_gamma(frames_THWC, self.gamma), plan, rng, out_CTHW)
+        if self.norm.temporal_mean:
+            out_CTHW.copy_(spatial.subtract_temporal_mean(out_CTHW, self.norm.temporal_mean))
+        random_erase_(out_CTHW, rng, prob=self.erase_prob, mode=self.erase_mode, count=self.erase_count)
 
-    def _crop(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """Return a normalised float clip after random resizing and cropping."""
+    def _crop(self, frames_THWC: np.ndarray, plan: Plan, rng: np.random.Generator, out_CTHW: torch.Tensor) -> None:
+        """Write the normalised clip after RandAugment, random resizing, cropping and mirroring."""
         height, width = frames_THWC.shape[1:3]
+        interpolation = self.rand_augment.interpolation if plan else ""
         if self.area:
-            top, left, h, w = spatial.random_resized_box(height, width, self.area, self.aspect, rng)
-            box_THWC = frames_THWC[:, top : top + h, left : left + w]
-            clip_CTHW = spatial.to_float(box_THWC, self.norm.mean, self.norm.std)
-            return spatial.resize(clip_CTHW, self.size, self.size)
-        side = max(spatial.jitter_size(self.jitter, rng), self.size)
-        clip_CTHW = spatial.to_float(frames_THWC, self.norm.mean, self.norm.std)
-        clip_CTHW = spatial.resize_short_side(clip_CTHW, side)
-        top, left = spatial.random_crop_offset(*clip_CTHW.shape[-2:], self.size, rng)
-        return clip_CTHW[..., top : top + self.size, left : left + self.size]
+            box = spatial.random_resized_box(height, width, self.area, self.aspect, rng)
+            resized, offset = (self.size, self.size), (0, 0)
+        else:
+            box = None
+            side = max(spatial.jitter_size(self.jitter, rng), self.size)
+            resized = spatial.short_side_size(height, width, side)
+            offset = spatial.random_crop_offset(*resized, self.size, rng)
+        frames_THWC = apply_plan(frames_THWC, plan, interpolation, box)
+        if self.flip and rng.random() < 0.5:
+            frames_THWC = frames_THWC[:, :, ::-1]
+        step = max(1, _CHUNK_BYTES // frames_THWC[0].nbytes)
+        for first in range(0, len(frames_THWC), step):
+            chunk_CTHW = spatial.to_planes(frames_THWC[first : first + step]).float()
+            chunk_CTHW = spatial.cut(spatial.resize(chunk_CTHW, *resized), self.size, *offset)
+            out_CTHW[:, first : first + step] = chunk_CTHW
+        spatial.normalise_(out_CTHW, self.norm.mean, self.norm.std)

@@ -29,6 +29,9 @@ def gamma_table(gamma: float) -> np.ndarray:
 
 def apply_gamma(frames: np.ndarray, gamma: float) -> np.ndarray:
     """Return uint8 frames of any shape after gamma correction; the same array when gamma is 1."""
-    if gamma == 1:
-        return frames
-    return np.frombuffer(frames.tobytes().translate(_table_bytes(float(gamma))), np.uint8).reshape(frames.shape)
+    return frames if gamma == 1 else apply_table(frames, _table_bytes(float(gamma)))
+
+
+def apply_table(frames: np.ndarray, table: bytes) -> np.ndarray:
+    """Return uint8 values of any shape replaced through a table of 256 bytes."""
+    return np.frombuffer(frames.tobytes().translate(table), np.uint8).reshape(frames.shape)

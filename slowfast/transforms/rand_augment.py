@@ -2,127 +2,131 @@
 
 Operations, levels and order are those of the "increasing" set of the notation `rand-m9-n2-mstd0.5-inc1`:
 `m` magnitude 0..10, `n` operations per clip, `mstd` standard deviation of the magnitude, `p` probability of each
-operation (default 0.5). An operation takes uint8 frames (T, H, W, 3), its argument and a Pillow filter.
+operation (default 0.5). An operation takes uint8 frames (T, H, W, 3) and its argument; those that change levels only go
+through a table, geometric ones through one sparse matrix for all frames.
 """
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageEnhance, ImageOps
+
+from slowfast.transforms.affine import affine, rotation_matrix
+from slowfast.transforms.gamma import apply_table
+from slowfast.transforms.spatial import Box
 
 MAX_LEVEL = 10.0
-FILL = (128, 128, 128)
-RESAMPLE = {
-    "bicubic": Image.Resampling.BICUBIC,
-    "bilinear": Image.Resampling.BILINEAR,
-    "nearest": Image.Resampling.NEAREST,
-}
+INTERPOLATIONS = ("bicubic", "bilinear")
 Frames = np.ndarray
 
 
 def _each(frames_THWC: Frames, change: Callable[[Image.Image], Image.Image]) -> Frames:
     """Apply a Pillow operation frame by frame."""
-    out_THWC = np.empty_like(frames_THWC)
+    out_THWC = np.empty(frames_THWC.shape, np.uint8)
     for index, frame in enumerate(frames_THWC):
-        out_THWC[index] = np.asarray(change(Image.fromarray(frame)))
+        out_THWC[index] = np.asarray(change(Image.fromarray(np.ascontiguousarray(frame))))
     return out_THWC
 
 
-def _stacked(frames_THWC: Frames, change: Callable[[Image.Image], Image.Image]) -> Frames:
-    """Apply a Pillow operation that treats every pixel alike to all frames as one tall image."""
-    frames, height, width, channels = frames_THWC.shape
-    tall = Image.fromarray(frames_THWC.reshape(frames * height, width, channels))
-    return np.asarray(change(tall)).reshape(frames_THWC.shape)
+def _blend_table(level: int, factor: float) -> bytes:
+    """Return the table of Pillow's blend of a constant level (factor 0) with the picture (factor 1)."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    return Image.blend(Image.new("L", ramp.size, level), ramp, factor).tobytes()
 
 
-def _affine(frames_THWC: Frames, matrix: tuple[float, ...], resample: int) -> Frames:
-    """Apply an affine transform (output to input coordinates) with grey outside."""
-    size = (frames_THWC.shape[2], frames_THWC.shape[1])
-    return _each(
-        frames_THWC,
-        lambda image: image.transform(size, Image.Transform.AFFINE, matrix, resample=resample, fillcolor=FILL),
-    )
-
-
-def auto_contrast(frames_THWC: Frames, _: None, __: int) -> Frames:
+def auto_contrast(frames_THWC: Frames) -> Frames:
     """Stretch the levels of every channel of every frame to 0..255."""
     return _each(frames_THWC, ImageOps.autocontrast)
 
 
-def equalize(frames_THWC: Frames, _: None, __: int) -> Frames:
+def equalize(frames_THWC: Frames) -> Frames:
     """Equalise the histogram of every channel of every frame."""
     return _each(frames_THWC, ImageOps.equalize)
 
 
-def invert(frames_THWC: Frames, _: None, __: int) -> Frames:
+def invert(frames_THWC: Frames) -> Frames:
     """Replace v by 255 - v."""
     return 255 - frames_THWC
 
 
-def rotate(frames_THWC: Frames, degrees: float, resample: int) -> Frames:
-    """Turn counter-clockwise about the centre."""
-    return _each(frames_THWC, lambda image: image.rotate(degrees, resample=resample, fillcolor=FILL))
-
-
-def posterize(frames_THWC: Frames, bits: int, _: int) -> Frames:
+def posterize(frames_THWC: Frames, bits: int) -> Frames:
     """Keep the highest `bits` bits."""
     return frames_THWC & np.uint8(256 - (1 << (8 - bits)))
 
 
-def solarize(frames_THWC: Frames, threshold: int, _: int) -> Frames:
+def solarize(frames_THWC: Frames, threshold: int) -> Frames:
     """Invert levels at or above the threshold."""
-    return np.where(frames_THWC >= threshold, 255 - frames_THWC, frames_THWC)
+    return apply_table(frames_THWC, bytes(v if v < threshold else 255 - v for v in range(256)))
 
 
-def solarize_add(frames_THWC: Frames, add: int, _: int) -> Frames:
+def solarize_add(frames_THWC: Frames, add: int) -> Frames:
     """Add to levels below 128."""
-    return np.where(frames_THWC < 128, frames_THWC + np.uint8(add), frames_THWC)
+    return apply_table(frames_THWC, bytes(min(v + add, 255) if v < 128 else v for v in range(256)))
 
 
-def color(frames_THWC: Frames, factor: float, _: int) -> Frames:
+def color(frames_THWC: Frames, factor: float) -> Frames:
     """Blend with the grey picture; 0 is grey, 1 unchanged."""
-    return _stacked(frames_THWC, lambda image: ImageEnhance.Color(image).enhance(factor))
+    frames, height, width, channels = frames_THWC.shape
+    tall = Image.fromarray(np.ascontiguousarray(frames_THWC).reshape(frames * height, width, channels))
+    return np.asarray(ImageEnhance.Color(tall).enhance(factor)).reshape(frames_THWC.shape)
 
 
-def contrast(frames_THWC: Frames, factor: float, _: int) -> Frames:
+def contrast(frames_THWC: Frames, factor: float) -> Frames:
     """Blend every frame with its mean grey level."""
-    return _each(frames_THWC, lambda image: ImageEnhance.Contrast(image).enhance(factor))
+    out_THWC = np.empty(frames_THWC.shape, np.uint8)
+    for index, frame in enumerate(frames_THWC):
+        histogram = Image.fromarray(np.ascontiguousarray(frame)).convert("L").histogram()
+        mean = sum(level * count for level, count in enumerate(histogram)) / sum(histogram)
+        out_THWC[index] = apply_table(frame, _blend_table(int(mean + 0.5), factor))
+    return out_THWC
 
 
-def brightness(frames_THWC: Frames, factor: float, _: int) -> Frames:
+def brightness(frames_THWC: Frames, factor: float) -> Frames:
     """Blend with black."""
-    return _stacked(frames_THWC, lambda image: ImageEnhance.Brightness(image).enhance(factor))
+    return apply_table(frames_THWC, _blend_table(0, factor))
 
 
-def sharpness(frames_THWC: Frames, factor: float, _: int) -> Frames:
-    """Blend with the smoothed picture."""
-    return _each(frames_THWC, lambda image: Image.blend(image.filter(ImageFilter.SMOOTH), image, factor))
+def sharpness(frames_THWC: Frames, factor: float) -> Frames:
+    """Blend with the picture smoothed by the kernel (1 1 1, 1 5 1, 1 1 1) / 13; the outermost pixels stay."""
+    out_THWC = np.array(frames_THWC, order="C")
+    if min(frames_THWC.shape[1:3]) < 3:
+        return out_THWC
+    for frame, out in zip(frames_THWC, out_THWC):
+        levels = frame.astype(np.uint16)
+        rows = levels[:-2] + levels[1:-1] + levels[2:]
+        total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] + 4 * levels[1:-1, 1:-1]
+        smooth = ((total + 6) // 13).astype(np.float32)
+        mixed = (levels[1:-1, 1:-1] - smooth) * np.float32(factor) + smooth
+        out[1:-1, 1:-1] = np.clip(mixed, 0, 255, out=mixed)
+    return out_THWC
 
 
-def shear_x(frames_THWC: Frames, factor: float, resample: int) -> Frames:
-    """Shift rows in proportion to their height."""
-    return _affine(frames_THWC, (1, factor, 0, 0, 1, 0), resample)
+def _rotate(height: int, width: int, degrees: float) -> tuple[float, ...]:
+    """Turn counter-clockwise about the centre."""
+    return rotation_matrix(height, width, degrees)
 
 
-def shear_y(frames_THWC: Frames, factor: float, resample: int) -> Frames:
+def _shear_x(_: int, __: int, factor: float) -> tuple[float, ...]:
+    """Shift rows in proportion to their place."""
+    return 1, factor, 0, 0, 1, 0
+
+
+def _shear_y(_: int, __: int, factor: float) -> tuple[float, ...]:
     """Shift columns in proportion to their place."""
-    return _affine(frames_THWC, (1, 0, 0, factor, 1, 0), resample)
+    return 1, 0, 0, factor, 1, 0
 
 
-def translate_x(frames_THWC: Frames, share: float, resample: int) -> Frames:
+def _translate_x(_: int, width: int, share: float) -> tuple[float, ...]:
     """Shift by a share of the width."""
-    return _affine(frames_THWC, (1, 0, share * frames_THWC.shape[2], 0, 1, 0), resample)
+    return 1, 0, share * width, 0, 1, 0
 
 
-def translate_y(frames_THWC: Frames, share: float, resample: int) -> Frames:
+def _translate_y(height: int, _: int, share: float) -> tuple[float, ...]:
     """Shift by a share of the height."""
-    return _affine(frames_THWC, (1, 0, 0, 0, 1, share * frames_THWC.shape[1]), resample)
-
-
-def _no_argument(level: float, sign: int) -> None:
-    """Return the argument of an operation that has none."""
+    return 1, 0, 0, 0, 1, share * height
 
 
 def _signed(largest: float, base: float = 0.0) -> Callable[[float, int], float]:
@@ -130,32 +134,52 @@ def _signed(largest: float, base: float = 0.0) -> Callable[[float, int], float]:
     return lambda level, sign: base + sign * largest * level / MAX_LEVEL
 
 
-def _enhance(level: float, sign: int) -> float:
-    """Return the factor of an enhancement: 1 is unchanged."""
-    return 1.0 + sign * 0.9 * level / MAX_LEVEL
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the set.
+
+    Args:
+        argument: rule from (level, sign) to the argument, or None for an operation without one.
+        change: from frames (and argument) to frames; None for a geometric operation.
+        matrix: from (H, W, argument) to the affine matrix of a geometric operation.
+        per_pixel: every output value depends on its own pixel only, so that cropping can come first.
+    """
+
+    argument: Callable[[float, int], float | int] | None = None
+    change: Callable[..., Frames] | None = None
+    matrix: Callable[[int, int, float], tuple[float, ...]] | None = None
+    per_pixel: bool = False
 
 
-OPERATIONS: dict[str, tuple[Callable[[Frames, object, int], Frames], Callable[[float, int], object]]] = {
-    "AutoContrast": (auto_contrast, _no_argument),
-    "Equalize": (equalize, _no_argument),
-    "Invert": (invert, _no_argument),
-    "Rotate": (rotate, _signed(30.0)),
-    "PosterizeIncreasing": (posterize, lambda level, sign: 4 - int(4 * level / MAX_LEVEL)),
-    "SolarizeIncreasing": (solarize, lambda level, sign: 256 - int(256 * level / MAX_LEVEL)),
-    "SolarizeAdd": (solarize_add, lambda level, sign: int(110 * level / MAX_LEVEL)),
-    "ColorIncreasing": (color, _enhance),
-    "ContrastIncreasing": (contrast, _enhance),
-    "BrightnessIncreasing": (brightness, _enhance),
-    "SharpnessIncreasing": (sharpness, _enhance),
-    "ShearX": (shear_x, _signed(0.3)),
-    "ShearY": (shear_y, _signed(0.3)),
-    "TranslateXRel": (translate_x, _signed(0.45)),
-    "TranslateYRel": (translate_y, _signed(0.45)),
+_ENHANCE = _signed(0.9, 1.0)
+OPERATIONS: dict[str, Operation] = {
+    "AutoContrast": Operation(change=auto_contrast),
+    "Equalize": Operation(change=equalize),
+    "Invert": Operation(change=invert, per_pixel=True),
+    "Rotate": Operation(_signed(30.0), matrix=_rotate),
+    "PosterizeIncreasing": Operation(lambda level, _: 4 - int(4 * level / MAX_LEVEL), posterize, per_pixel=True),
+    "SolarizeIncreasing": Operation(lambda level, _: 256 - int(256 * level / MAX_LEVEL), solarize, per_pixel=True),
+    "SolarizeAdd": Operation(lambda level, _: int(110 * level / MAX_LEVEL), solarize_add, per_pixel=True),
+    "ColorIncreasing": Operation(_ENHANCE, color, per_pixel=True),
+    "ContrastIncreasing": Operation(_ENHANCE, contrast),
+    "BrightnessIncreasing": Operation(_ENHANCE, brightness, per_pixel=True),
+    "SharpnessIncreasing": Operation(_ENHANCE, sharpness),
+    "ShearX": Operation(_signed(0.3), matrix=_shear_x),
+    "ShearY": Operation(_signed(0.3), matrix=_shear_y),
+    "TranslateXRel": Operation(_signed(0.45), matrix=_translate_x),
+    "TranslateYRel": Operation(_signed(0.45), matrix=_translate_y),
 }
+# What is drawn for one clip: (name, level, sign) of each operation in turn.
+Plan = list[tuple[str, float, int]]
 
 
 def apply_operation(
-    frames_THWC: Frames, name: str, level: float, sign: int = 1, interpolation: str = "bicubic"
+    frames_THWC: Frames,
+    name: str,
+    level: float,
+    sign: int = 1,
+    interpolation: str = "bicubic",
+    box: Box | None = None,
 ) -> Frames:
     """Return uint8 frames after one operation.
 
@@ -165,9 +189,39 @@ def apply_operation(
         level: magnitude 0..10.
         sign: 1 or -1; operations without a direction ignore it.
         interpolation: of rotation, shear and translation.
+        box: the part of the result that is wanted, default all.
     """
-    change, argument = OPERATIONS[name]
-    return change(frames_THWC, argument(level, sign), RESAMPLE[interpolation])
+    operation = OPERATIONS[name]
+    arguments = [] if operation.argument is None else [operation.argument(level, sign)]
+    if operation.matrix is not None:
+        return affine(frames_THWC, operation.matrix(*frames_THWC.shape[1:3], *arguments), interpolation, box)
+    if operation.per_pixel:
+        return operation.change(_cut(frames_THWC, box), *arguments)
+    return _cut(operation.change(frames_THWC, *arguments), box)
+
+
+def apply_plan(frames_THWC: Frames, plan: Plan, interpolation: str = "bicubic", box: Box | None = None) -> Frames:
+    """Return a box of the frames after all operations of a plan; the box is cut as early as values allow.
+
+    Args:
+        frames_THWC: uint8 RGB.
+        plan: operations in turn.
+        interpolation: of rotation, shear and translation.
+        box: the part of the result that is wanted, default all.
+    """
+    whole = [index for index, (name, _, _) in enumerate(plan) if not OPERATIONS[name].per_pixel]
+    last = whole[-1] if whole else 0
+    for index, (name, level, sign) in enumerate(plan):
+        frames_THWC = apply_operation(frames_THWC, name, level, sign, interpolation, box if index == last else None)
+    return frames_THWC if plan else _cut(frames_THWC, box)
+
+
+def _cut(frames_THWC: Frames, box: Box | None) -> Frames:
+    """Return the frames inside a box (top, left, height, width)."""
+    if box is None:
+        return frames_THWC
+    top, left, height, width = box
+    return frames_THWC[:, top : top + height, left : left + width]
 
 
 @dataclass(frozen=True)
@@ -190,8 +244,8 @@ class RandAugment:
     interpolation: str = "bicubic"
     names: Sequence[str] = tuple(OPERATIONS)
 
-    def draw(self, rng: np.random.Generator) -> list[tuple[str, float, int]]:
-        """Return (name, level, sign) of the operations to apply to one clip."""
+    def draw(self, rng: np.random.Generator) -> Plan:
+        """Return the operations to apply to one clip."""
         plan = []
         for index in rng.integers(0, len(self.names), self.num_ops):
             if rng.random() >= self.prob:
@@ -203,11 +257,10 @@ class RandAugment:
 
     def __call__(self, frames_THWC: Frames, rng: np.random.Generator) -> Frames:
         """Return augmented uint8 frames (T, H, W, 3); every frame gets the same operations."""
-        for name, level, sign in self.draw(rng):
-            frames_THWC = apply_operation(frames_THWC, name, level, sign, self.interpolation)
-        return frames_THWC
+        return apply_plan(frames_THWC, self.draw(rng), self.interpolation)
 
 
+@functools.lru_cache(maxsize=8)
 def parse_policy(text: str, interpolation: str = "bicubic") -> RandAugment | None:
     """Return the policy of a notation such as `rand-m7-n4-mstd0.5-inc1`; None for an empty text.
 
@@ -216,8 +269,8 @@ def parse_policy(text: str, interpolation: str = "bicubic") -> RandAugment | Non
     """
     if not text:
         return None
-    if interpolation not in RESAMPLE:
-        raise ValueError(f"interpolation {interpolation!r} is unknown, one of {', '.join(RESAMPLE)} is needed")
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation {interpolation!r} is unknown, one of {', '.join(INTERPOLATIONS)} is needed")
     head, *sections = text.split("-")
     values = {}
     for section in sections:

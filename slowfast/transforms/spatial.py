@@ -68,14 +68,22 @@ def resize_and_crop(clip_CTHW: torch.Tensor, size: int, crop: int) -> torch.Tens
     if not clip_CTHW.is_floating_point():
         clip_CTHW = clip_CTHW.float()
     clip_CTHW = resize_short_side(clip_CTHW, size)
-    top, left = crop_offset(*clip_CTHW.shape[-2:], size, crop)
+    return cut(clip_CTHW, size, *crop_offset(*clip_CTHW.shape[-2:], size, crop))
+
+
+def cut(clip_CTHW: torch.Tensor, size: int, top: int, left: int) -> torch.Tensor:
+    """Return a view of the square of `size` pixels at (top, left)."""
     return clip_CTHW[..., top : top + size, left : left + size]
 
 
 def to_float(frames_THWC: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
     """Return uint8 frames as a normalised float32 clip (C, T, H, W): (v / 255 - mean) / std per channel."""
-    clip_CTHW = torch.from_numpy(np.ascontiguousarray(frames_THWC.transpose(3, 0, 1, 2))).float()
-    return normalise_(clip_CTHW, mean, std)
+    return normalise_(to_planes(frames_THWC).float(), mean, std)
+
+
+def to_planes(frames_THWC: np.ndarray) -> torch.Tensor:
+    """Return uint8 frames (T, H, W, 3) as a uint8 tensor (3, T, H, W), contiguous."""
+    return torch.from_numpy(np.ascontiguousarray(frames_THWC.transpose(3, 0, 1, 2)))
 
 
 def normalise_(clip_CTHW: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
