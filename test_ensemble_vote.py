@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 
+from slowfast.ensemble.calibration import clip_probabilities
 from slowfast.ensemble.csv_io import read_list
 from slowfast.ensemble.fuse import join_voters, softmax, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
@@ -28,6 +29,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--exp-root", metavar="DIR", help="folder that holds exp_pseudo_stage4 and exp_experts")
     parser.add_argument("--list", metavar="CSV", help="test list; default data/test.csv")
     parser.add_argument("--output-dir", metavar="DIR", help="default submission")
+    parser.add_argument("--rules", metavar="YAML", help="another table of modes and rules; default: the published one")
     parser.add_argument(
         "--fill-missing",
         action="store_true",
@@ -66,10 +68,19 @@ def fill_missing(voters: dict[str, Predictions], names: list[str], allowed: bool
         predictions.video_preds[predictions.missing] = 0.0
 
 
+def scores_of(predictions: Predictions, per_clip: bool) -> np.ndarray:
+    """Return the scores that the vote applies its softmax to, float32 (N, K).
+
+    The published vote takes the sums of a file as they are. With `per_clip` they are such that the softmax gives
+    the mean probabilities of a clip, whatever the number of views and the kind of score.
+    """
+    return np.log(clip_probabilities(predictions) + 1e-12) if per_clip else predictions.video_preds
+
+
 def main() -> None:
     """Run the five modes and the vote; files are written only when everything has been computed."""
     args = parse()
-    rules = submission_rules()
+    rules = submission_rules(argument_path(args.rules) if args.rules else None)
     root = argument_path(args.exp_root) if args.exp_root is not None else REPO_ROOT
     list_file = argument_path(args.list) if args.list is not None else repo_path("data/test.csv")
     folder = Path(args.output_dir).expanduser().absolute() if args.output_dir else repo_path("submission")
@@ -88,7 +99,7 @@ def main() -> None:
             print(f"warning: {sentence}", file=sys.stderr)
     results = {}
     for number, mode in rules.modes.items():
-        scores = {model: voters[path].video_preds for model, path in rules.files[mode.files].items()}
+        scores = {model: scores_of(voters[path], rules.per_clip) for model, path in rules.files[mode.files].items()}
         labels_N, mixed_NK = run_mode(scores, mode)
         results[number] = (labels_N, softmax(mixed_NK))
     voted_N, giver_N = majority_vote([results[number][0] for number in rules.vote])

@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from slowfast.ensemble.fuse import VoteWeights
+from slowfast.utils.errors import InputError
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -65,15 +66,16 @@ class SubmissionRules:
     score_kinds: dict[str, str]
     modes: dict[int, Mode]
     vote: tuple[int, ...]
+    per_clip: bool = False
 
 
-def _table(name: str) -> dict[str, Any]:
-    return yaml.safe_load((TABLES / name).read_text(encoding="utf-8"))
+def _table(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def stage_rules(stage: int) -> StageRules:
     """Return the published rules of pseudo-label stage 1, 2, 3 or 4."""
-    table = _table("pseudo_labels.yaml")
+    table = _table(TABLES / "pseudo_labels.yaml")
     return StageRules(
         stage=stage,
         inputs={
@@ -86,9 +88,24 @@ def stage_rules(stage: int) -> StageRules:
     )
 
 
-def submission_rules() -> SubmissionRules:
-    """Return the published rules of the five submission modes and the final vote."""
-    table = _table("submission.yaml")
+def submission_rules(path: Path | None = None) -> SubmissionRules:
+    """Return the rules of the five submission modes and the final vote.
+
+    Args:
+        path: a table in the form of `tables/submission.yaml`; default is that one, the published rules.
+
+    Raises:
+        InputError: the table cannot be read or lacks an entry.
+    """
+    path = path or TABLES / "submission.yaml"
+    try:
+        return _submission_rules(_table(path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"{path} is no table of submission rules ({type(error).__name__}: {text})") from error
+
+
+def _submission_rules(table: dict[str, Any]) -> SubmissionRules:
     passes = {
         name: tuple(
             CorrectionPass(row["label"], row["test"], row["at_most"], tuple(map(tuple, row["else"]))) for row in rows
@@ -106,7 +123,14 @@ def submission_rules() -> SubmissionRules:
         )
         for number, mode in table["modes"].items()
     }
-    return SubmissionRules(table["num_classes"], table["files"], table["score_kinds"], modes, tuple(table["vote"]))
+    return SubmissionRules(
+        num_classes=table["num_classes"],
+        files=table["files"],
+        score_kinds=table["score_kinds"],
+        modes=modes,
+        vote=tuple(table["vote"]),
+        per_clip=table.get("per_clip", False),
+    )
 
 
 def apply_passes(labels_N: np.ndarray, probs_NK: np.ndarray, passes: Sequence[CorrectionPass]) -> np.ndarray:
