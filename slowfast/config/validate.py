@@ -8,7 +8,10 @@ from fvcore.common.config import CfgNode
 
 ARCHITECTURES = ("uniformer", "mvit", "sf", "videomae")
 DATASETS = ("ug2_sparse", "ug2")
-_ALSO = re.compile(r"^(?P<split>\w+)(:(?P<views>\d+)x(?P<crops>[13])(:(?P<gamma>[\d.]+)(:(?P<bn>\w+))?)?)?$")
+_ALSO = re.compile(
+    r"^(?P<split>\w+)(:(?P<views>\d+)x(?P<crops>[13])"
+    r"(:(?P<gamma>[\d.]+)(:(?P<bn>\w+))?|::(?P<only_bn>\w+))?)?$"
+)
 
 _CHOICES = {
     "MODEL.ARCH": ARCHITECTURES,
@@ -64,7 +67,8 @@ def parse_also(text: str) -> TestSetting:
     """Return the test that an entry of TEST.ALSO stands for.
 
     Args:
-        text: `split`, `split:VIEWSxCROPS`, `split:VIEWSxCROPS:GAMMA` or `split:VIEWSxCROPS:GAMMA:BN_SPLIT`.
+        text: `split`, `split:VIEWSxCROPS`, `split:VIEWSxCROPS:GAMMA` or `split:VIEWSxCROPS:GAMMA:BN_SPLIT`; an
+            empty GAMMA is DATA.GAMMA.TEST.
 
     Raises:
         ValueError: the text has another form.
@@ -73,7 +77,8 @@ def parse_also(text: str) -> TestSetting:
     if match is None:
         raise ValueError(text)
     gamma = float(match["gamma"]) if match["gamma"] else None
-    return TestSetting(match["split"], int(match["views"] or 1), int(match["crops"] or 1), gamma, match["bn"] or "")
+    bn_split = match["bn"] or match["only_bn"] or ""
+    return TestSetting(match["split"], int(match["views"] or 1), int(match["crops"] or 1), gamma, bn_split)
 
 
 def value_of(cfg: CfgNode, key: str):

@@ -7,6 +7,8 @@ import platform
 import sys
 from pathlib import Path
 
+import yaml
+
 from slowfast.ensemble import load_predictions
 from slowfast.ensemble.csv_io import read_list, read_table
 from slowfast.report import ClipExample
@@ -18,11 +20,10 @@ from slowfast.video import VideoError, open_video
 VOTERS = ("uniformer_b32_ssv2", "uniformer_b32_k600", "mvit_b32_k600", "sf32_k700")
 EXPERT = "exp_experts/uniformer_b32_ssv2"
 LAST = "exp_pseudo_stage4"
-GAMMA = 0.25
 # Step, views, crops: folder of the experiments, and what the PKL's name says of gamma and BatchNorm statistics.
 TESTS = {
     ("source_only", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_label"),
-    ("gamma", 1, 1): ("exp_adapt_bn", f"_gamma{GAMMA:g}_bn-train_label"),
+    ("gamma", 1, 1): ("exp_adapt_bn", "_bn-train_label"),
     ("adapt_bn", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_unlabel"),
     ("adapt_bn_gamma", 1, 1): ("exp_adapt_bn", ""),
     **{(f"pseudo_{stage}", 1, 1): (f"exp_pseudo_stage{stage}", "") for stage in range(1, 5)},
@@ -96,6 +97,12 @@ def read_submission(path: Path) -> dict[str, int]:
         raise InputError(f"{path}: not a submission ({error}); make it with test_ensemble_vote.py") from None
 
 
+def gamma_of(work: Path) -> float:
+    """Return the gamma of the tests, from the resolved configuration of the first voter."""
+    path = work / "exp_adapt_bn" / VOTERS[0] / "config.yaml.resolved"
+    return float(yaml.safe_load(path.read_text(encoding="utf-8"))["DATA"]["GAMMA"]["TEST"])
+
+
 def read_seconds(work: Path) -> dict[str, float]:
     """Return the durations of the jobs, nothing when the run has not recorded any."""
     path = work / "timings.json"
@@ -104,7 +111,7 @@ def read_seconds(work: Path) -> dict[str, float]:
 
 def example_clips(work: Path, figures: DemoFigures, count: int, seed: int) -> list[ClipExample]:
     """Return test clips drawn at random with eight frames each; those that cannot be read are left out."""
-    table, clips = gamma_table(GAMMA), []
+    table, clips = gamma_table(gamma_of(work)), []
     for row in choose_clips(figures.truth_N, count, seed):
         name = figures.names[row]
         try:
@@ -131,7 +138,7 @@ def describe(work: Path, run: DemoRun, seed: int, mode: str) -> dict[str, str]:
         "expert": EXPERT.split("/")[1],
         "classes": ", ".join(run.class_names),
         "clips": ", ".join(f"{name} {split['clips']}" for name, split in splits.items()),
-        "gamma": f"{GAMMA:g}",
+        "gamma": f"{gamma_of(work):g}",
         "vote": "mean of the networks' probabilities; the final vote is test_ensemble_vote.py",
         "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
     }

@@ -77,6 +77,7 @@ def test_data_sets_of_switched_off_parts_do_not_matter():
     [
         ("test", ("test", 1, 1, None, ""), ""),
         ("test:3x3", ("test", 3, 3, None, ""), ""),
+        ("arid:1x1::train_label", ("arid", 1, 1, None, "train_label"), "_bn-train_label"),
         ("arid:1x1:1", ("arid", 1, 1, 1.0, ""), "_gamma1"),
         ("arid:1x3:0.25:train_label", ("arid", 1, 3, 0.25, "train_label"), "_gamma0.25_bn-train_label"),
     ],
