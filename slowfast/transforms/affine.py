@@ -38,14 +38,16 @@ def affine(
     y = (np.arange(top, top + h) + 0.5)[:, None]
     x_P, y_P = (a * x + b * y + c).ravel(), (d * x + e * y + f).ravel()
     inside = np.flatnonzero((x_P >= 0) & (x_P < width) & (y_P >= 0) & (y_P < height))
+    if not inside.size:
+        return np.full((frames, h, w, channels), FILL, np.uint8)
     columns_PK, x_weights_PK = _taps(x_P[inside], width, interpolation)
     rows_PK, y_weights_PK = _taps(y_P[inside], height, interpolation)
-    places_PK = (rows_PK[:, :, None] * width + columns_PK[:, None, :]).reshape(inside.size, -1)
+    table_HWTC, rows_PK, columns_PK = _table(frames_THWC, rows_PK, columns_PK)
+    places_PK = (rows_PK[:, :, None] * table_HWTC.shape[1] + columns_PK[:, None, :]).reshape(inside.size, -1)
     weights_PK = (y_weights_PK[:, :, None] * x_weights_PK[:, None, :]).reshape(inside.size, -1)
-    table = np.ascontiguousarray(frames_THWC.transpose(1, 2, 0, 3)).reshape(height * width, frames * channels)
     values = F.embedding_bag(
         torch.from_numpy(places_PK),
-        torch.from_numpy(table.astype(np.float64)),
+        torch.from_numpy(table_HWTC.reshape(-1, frames * channels)),
         per_sample_weights=torch.from_numpy(weights_PK),
         mode="sum",
     )
@@ -60,6 +62,17 @@ def rotation_matrix(height: int, width: int, degrees: float) -> tuple[float, ...
     cos, sin = round(float(np.cos(angle)), 15), round(float(np.sin(angle)), 15)
     x, y = width / 2, height / 2
     return cos, sin, cos * -x + sin * -y + x, -sin, cos, -sin * -x + cos * -y + y
+
+
+def _table(
+    frames_THWC: np.ndarray, rows_PK: np.ndarray, columns_PK: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the part of the frames that the taps reach as float64 (H, W, T, C), and the taps counted within it."""
+    top, bottom, left, right = rows_PK.min(), rows_PK.max() + 1, columns_PK.min(), columns_PK.max() + 1
+    part_HWTC = frames_THWC[:, top:bottom, left:right].transpose(1, 2, 0, 3)
+    table_HWTC = np.empty(part_HWTC.shape, np.float64)
+    table_HWTC[...] = part_HWTC
+    return table_HWTC, rows_PK - top, columns_PK - left
 
 
 def _taps(position_P: np.ndarray, size: int, interpolation: str) -> tuple[np.ndarray, np.ndarray]:

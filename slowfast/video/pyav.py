@@ -1,11 +1,14 @@
 """The reference decoder: PyAV (FFmpeg), packet by packet, so that one bad packet costs one frame and not the file."""
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
@@ -13,6 +16,8 @@ from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
 
 # Decoded frames (YUV) that one open video may hold between counting and picking; beyond it the file is decoded again.
 HOLD_BYTES = 256 << 20
+# Headers are often a frame or two off; less than this share of what they claim is reported.
+_NEARLY = 0.95
 
 
 class PyAVVideo:
@@ -35,8 +40,12 @@ class PyAVVideo:
         self._length: int | None = None
         self._size: tuple[int, int] | None = None
         self._reformatter = VideoReformatter()
-        with self._open() as container:
-            self._fps = _fps_of(_video_stream(container, self.path))
+        self._container: av.container.InputContainer | None = self._open()
+        try:
+            self._fps = _fps_of(_video_stream(self._container, self.path))
+        except VideoError:
+            self.close()
+            raise
 
     @property
     def fps(self) -> float:
@@ -70,8 +79,11 @@ class PyAVVideo:
         return out_THWC
 
     def close(self) -> None:
-        """Free the held frames."""
+        """Free the decoder and the held frames."""
         self._held = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
 
     def __enter__(self) -> "PyAVVideo":
         return self
@@ -114,35 +126,29 @@ class PyAVVideo:
                 return
 
     def _frames(self) -> Iterator[av.VideoFrame]:
-        """Yield every frame that can be decoded, in the decoder's output order.
+        """Yield every frame that can be decoded, in the decoder's output order, and note what could not.
 
         Raises:
             VideoError: when there is none, or decoding takes too long.
         """
         deadline = time.monotonic() + self._timeout
-        count = bad = 0
-        reason = ""
-        with self._open() as container:
+        tally = _Tally()
+        container, self._container = self._container or self._open(), None
+        with container:
             stream = _video_stream(container, self.path)
             stream.codec_context.thread_count = 1
             for packet in _packets(container, stream):
-                try:
-                    frames = packet.decode()
-                except av.error.FFmpegError as error:
-                    bad, reason = bad + 1, _words(error)
-                    frames = []
-                for frame in frames:
-                    count += 1
+                for frame in tally.decode(packet):
                     yield frame
                 if time.monotonic() > deadline:
-                    raise VideoError(self.path, f"decoding took longer than {self._timeout:.0f} s ({count} frames)")
-            claimed = stream.frames
-        if count == 0:
-            raise VideoError(self.path, f"not one frame can be decoded ({reason or 'frame data are missing'})")
-        if bad:
-            self.problems = f"{bad} damaged packets were skipped, {count} frames are left"
-        elif claimed and 2 * count < claimed:
-            self.problems = f"{count} of {claimed} frames that the header claims are there"
+                    raise VideoError(
+                        self.path, f"decoding took longer than {self._timeout:.0f} s ({tally.frames} frames)"
+                    )
+            if tally.frames == 0:
+                raise VideoError(
+                    self.path, f"not one frame can be decoded ({tally.reason or 'frame data are missing'})"
+                )
+            self.problems = tally.problems(stream)
 
     def _rgb_size(self) -> tuple[int, int]:
         """Return (H, W) after rotation."""
@@ -156,6 +162,54 @@ class PyAVVideo:
         return np.rot90(rgb, turns) if turns else rgb
 
 
+@dataclass
+class _Tally:
+    """Counts of one decoding pass: frames, packets that failed or came before the first keyframe, the last time."""
+
+    frames: int = 0
+    bad: int = 0
+    early: int = 0
+    discarded: int = 0
+    keyframe_seen: bool = False
+    end: float = 0.0
+    reason: str = ""
+
+    def decode(self, packet: av.Packet) -> list[av.VideoFrame]:
+        """Return the frames of a packet, none when it is damaged."""
+        self.keyframe_seen = self.keyframe_seen or packet.is_keyframe
+        self.early += packet.size > 0 and not self.keyframe_seen
+        self.discarded += packet.is_discard
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            self.bad, self.reason = self.bad + 1, _words(error)
+            return []
+        self.frames += len(frames)
+        for frame in frames:
+            self.end = max(self.end, frame.time or 0.0)
+        return frames
+
+    def problems(self, stream: av.VideoStream) -> str:
+        """Return what is missing, in words."""
+        if self.bad:
+            return f"{self.bad} damaged packets were skipped, {self.frames} frames are left"
+        if self.early and self.frames:
+            return f"it begins between two keyframes, {self.frames} frames are left"
+        claimed = stream.frames - self.discarded
+        if self.frames < _NEARLY * claimed - 2:
+            return f"the header claims {claimed} frames, {self.frames} can be decoded"
+        seconds = _tagged_seconds(stream)
+        if self.end < _NEARLY * seconds - 1:
+            return f"the header claims {seconds:.1f} s, the frames end at {self.end:.1f} s"
+        return ""
+
+
+def _tagged_seconds(stream: av.VideoStream) -> float:
+    """Return the duration that Matroska writes beside the stream as H:MM:SS, 0 without it."""
+    match = re.match(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else 0.0
+
+
 def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
     """Return the first video stream that is not a cover picture and that a decoder exists for."""
     pictures = av.stream.Disposition.attached_pic
@@ -163,8 +217,23 @@ def _video_stream(container: av.container.InputContainer, path: str) -> av.Video
     if not streams:
         raise VideoError(path, "it holds no video stream")
     if streams[0].codec_context is None:
-        raise VideoError(path, "no decoder for its codec (unknown codec)")
+        raise VideoError(path, f"no decoder for its codec {_codec_tag(path)}")
     return streams[0]
+
+
+def _codec_tag(path: str) -> str:
+    """Return the four letters of a codec that FFmpeg does not know, which only its log tells."""
+    level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.WARNING)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as entries:
+            av.open("file:" + os.path.abspath(path)).close()
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip)
+    match = re.search(r"Video: none \((\S+)", " ".join(text for _, _, text in entries))
+    return repr(match[1]) if match else "(unknown codec)"
 
 
 def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
