@@ -18,6 +18,7 @@ from slowfast.models.videomae import layer_id
 from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
 from slowfast.transforms.mixup import Mixup
 from slowfast.utils import distributed
+from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,23 @@ def validation_role(split: str) -> str:
     return "val_bright" if split in _BRIGHT_SPLITS else "val_dark"
 
 
-def pretrained_path(cfg: CfgNode) -> Path | None:
+def start_path(cfg: CfgNode) -> Path | None:
+    """Return the file of starting weights (TRAIN.CHECKPOINT_FILE_PATH, else a published file by name), or None.
+
+    Raises:
+        InputError: the file does not exist.
+    """
+    named = cfg.TRAIN.CHECKPOINT_FILE_PATH
+    path = repo_path(named) if named else _pretrained_path(cfg)
+    if path is not None and not path.is_file():
+        raise InputError(
+            f"starting weights {path} do not exist: put the file there, or set TRAIN.CHECKPOINT_FILE_PATH; an empty "
+            f"path and {cfg.MODEL.ARCH.upper()}.PRETRAIN_NAME '' train from random weights"
+        )
+    return path
+
+
+def _pretrained_path(cfg: CfgNode) -> Path | None:
     """Return the starting weights that UNIFORMER / SF .PRETRAIN_NAME stands for, or None."""
     section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
     name = section.PRETRAIN_NAME if section is not None else None

@@ -19,13 +19,14 @@ from slowfast.engine.build import (
     build_schedule,
     build_step,
     build_train_loaders,
-    pretrained_path,
+    start_path,
     validation_role,
 )
 from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, plain_state, unwrap
 from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
 from slowfast.engine.metrics import MetricsLog
 from slowfast.engine.precise_bn import PreciseBNHook, adapt_batchnorm
+from slowfast.engine.preflight import check_inputs
 from slowfast.engine.trainer import Trainer
 from slowfast.ensemble.predictions import save_predictions
 from slowfast.models import build_model
@@ -59,6 +60,7 @@ def run_experiment(cfg: CfgNode) -> None:
         Preempted: asked to stop; everything an exact resume needs is saved.
     """
     output = repo_path(cfg.OUTPUT_DIR)
+    check_inputs(cfg, output)
     with process_setup(cfg) as device:
         lock = folder_lock(output) if distributed.is_main() else contextlib.nullcontext()
         with lock:
@@ -95,10 +97,12 @@ def train(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) ->
     if state is not None and _is_finished(state, cfg):
         logger.info("training of %d epochs is already finished", cfg.SOLVER.MAX_EPOCH)
         return
-    if state is None:
+    fresh = state is None
+    if fresh:
         state = load_start(cfg, model)
-        (output / "metrics.jsonl").unlink(missing_ok=True)
     trainer = build_trainer(cfg, model, output, device, folder)
+    if fresh:
+        (output / "metrics.jsonl").unlink(missing_ok=True)
     if state is not None:
         trainer.load_state_dict(state)
     trainer.train()
@@ -145,23 +149,15 @@ def build_trainer(
 
 def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
     """Load starting weights; return a training state when the file holds one that should go on."""
-    path = cfg.TRAIN.CHECKPOINT_FILE_PATH
-    if path:
-        path = repo_path(path)
-        if not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and path.suffix == ".pyth" and path.is_file():
-            state = load_checkpoint(path)
-            if "optimizer_state" in state and "epoch" in state:
-                return state
-    else:
-        path = pretrained_path(cfg)
+    path = start_path(cfg)
     if path is None:
         logger.warning("no starting weights are given: training from random weights")
         return None
-    if not Path(path).is_file():
-        raise InputError(
-            f"starting weights {path} do not exist: put the file there, or set TRAIN.CHECKPOINT_FILE_PATH; an empty "
-            f"path and {cfg.MODEL.ARCH.upper()}.PRETRAIN_NAME '' train from random weights"
-        )
+    named = bool(cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    if named and not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and path.suffix == ".pyth":
+        state = load_checkpoint(path)
+        if "optimizer_state" in state and "epoch" in state:
+            return state
     report = load_weights(model, path, clear_patterns=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN))
     logger.info("%s", report.summary())
     return None
