@@ -181,7 +181,7 @@ _C.SOLVER.CLIP_GRADIENT = 20.0  # largest L2 norm of the gradient; 0 switches cl
 
 _C.TRAIN = CN()
 _C.TRAIN.ENABLE = True  # train
-_C.TRAIN.DATASET = "kinetics"  # ug2_sparse (uniform sampling) or ug2 (dense sampling)
+_C.TRAIN.DATASET = "kinetics"  # ug2_sparse (uniform sampling), ug2 (dense) or track3 (trimmed clips)
 _C.TRAIN.BATCH_SIZE = 64  # clips per step over all processes, before AUG.NUM_SAMPLE
 _C.TRAIN.EVAL_PERIOD = 10  # epochs between two evaluations
 _C.TRAIN.EVAL_SPLITS = ["val_dry", "arid"]  # evaluated in this order; the last one chooses best.pyth
@@ -201,7 +201,7 @@ _C.TRAIN.COMPILE = False  # torch.compile the training forward
 
 _C.TEST = CN()
 _C.TEST.ENABLE = True  # test after training
-_C.TEST.DATASET = "kinetics"  # ug2_sparse (uniform sampling) or ug2 (dense sampling)
+_C.TEST.DATASET = "kinetics"  # ug2_sparse (uniform sampling), ug2 (dense) or track3 (trimmed clips)
 _C.TEST.DATA_SELECT = "val_dry"  # split that is tested
 _C.TEST.BATCH_SIZE = 8  # clips per forward pass over all processes
 _C.TEST.NUM_ENSEMBLE_VIEWS = 10  # temporal views of a video
@@ -211,6 +211,14 @@ _C.TEST.SCORE = "logits"  # what the PKL sums over views and crops: logits or pr
 _C.TEST.TEST_BEST = False  # test best.pyth of OUTPUT_DIR
 _C.TEST.CHECKPOINT_FILE_PATH = ""  # weights to test instead
 _C.TEST.MIXED_PRECISION = "off"  # off, fp16 or bf16
+
+_C.FEATURES = CN()  # tools/extract_features.py: a window is DATA.NUM_FRAMES frames, DATA.SAMPLING_RATE apart
+_C.FEATURES.STRIDE = 16  # frames from the start of a window to that of the next one
+_C.FEATURES.TAIL = "drop"  # frames behind the last whole window: drop, or pad (repeat the last frame)
+_C.FEATURES.FPS = 0.0  # resample videos to this frame rate; 0 keeps theirs
+_C.FEATURES.RESIZE = "crop"  # crop (as in testing), squash (bilinear to the square) or squash_antialias (Pillow's)
+_C.FEATURES.BATCH_SIZE = 8  # windows of one forward pass
+_C.FEATURES.DECODERS = 2  # videos that are decoded at a time
 
 _C.TENSORBOARD = CN()
 _C.TENSORBOARD.ENABLE = False  # write <OUTPUT_DIR>/tensorboard

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fvcore.common.config import CfgNode
 
 ARCHITECTURES = ("uniformer", "mvit", "sf", "videomae")
-DATASETS = ("ug2_sparse", "ug2")
+DATASETS = ("ug2_sparse", "ug2", "track3")
+_SAMPLINGS = "ug2_sparse (uniform sampling), ug2 (dense) or track3 (trimmed clips)"
 _ALSO = re.compile(
     r"^(?P<split>\w+)(:(?P<views>\d+)x(?P<crops>[13])"
     r"(:(?P<gamma>[\d.]+)(:(?P<bn>\w+))?|::(?P<only_bn>\w+))?)?$"
@@ -26,15 +27,19 @@ _CHOICES = {
     "TRAIN.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
     "TEST.MIXED_PRECISION": ("off", "fp16", "bf16"),
     "TRAIN.ON_NAN": ("stop", "skip"),
+    "FEATURES.TAIL": ("drop", "pad"),
+    "FEATURES.RESIZE": ("crop", "squash", "squash_antialias"),
 }
 _POSITIVE = (
     "MODEL.NUM_CLASSES", "DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE",
     "TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS",
     "SOLVER.MAX_EPOCH", "AUG.NUM_SAMPLE", "LOG_PERIOD", "NUM_SHARDS", "BN.NUM_BATCHES_PRECISE",
+    "FEATURES.STRIDE", "FEATURES.BATCH_SIZE", "FEATURES.DECODERS",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "NUM_GPUS", "NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "TRAIN.KEEP_CHECKPOINTS",
     "TRAIN.STEPS_PER_EPOCH", "SOLVER.WARMUP_EPOCHS", "SOLVER.CLIP_GRADIENT", "RNG_SEED",
+    "FEATURES.FPS",
 )  # fmt: skip
 
 
@@ -131,7 +136,9 @@ def _wrong_tests(cfg: CfgNode) -> Iterator[str]:
             yield f"{key} is {name!r}, a split of DATA.SPLITS is needed: {', '.join(cfg.DATA.SPLITS)}"
     for key in ("TRAIN", "TEST"):
         if cfg[key].ENABLE and cfg[key].DATASET not in DATASETS:
-            yield f"{key}.DATASET is {cfg[key].DATASET!r}, ug2_sparse (uniform) or ug2 (dense sampling) is needed"
+            yield f"{key}.DATASET is {cfg[key].DATASET!r}, {_SAMPLINGS} is needed"
+    if cfg.TEST.ENABLE and cfg.TEST.DATASET == "track3" and cfg.TEST.NUM_ENSEMBLE_VIEWS > 2:
+        yield f"TEST.DATASET track3 has 1 or 2 views, TEST.NUM_ENSEMBLE_VIEWS is {cfg.TEST.NUM_ENSEMBLE_VIEWS}"
 
 
 def _wrong_training(cfg: CfgNode) -> Iterator[str]:

@@ -28,6 +28,7 @@ from slowfast.utils.paths import repo_path
 logger = get_logger(__name__)
 
 Batch = dict[str, object]
+_SAMPLINGS = {"ug2_sparse": "uniform", "ug2": "dense", "track3": "segment"}
 
 
 class VideoLoader:
@@ -158,7 +159,7 @@ def build_dataset(
     )
     gamma = cfg.DATA.GAMMA[role.upper()] if gamma is None else gamma
     source = FrameSource(cfg.DATA.DECODING_BACKEND, repo_path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else None)
-    kind = "dense" if (cfg.TRAIN.DATASET if train else cfg.TEST.DATASET) == "ug2" else "uniform"
+    kind = _SAMPLINGS.get(cfg.TRAIN.DATASET if train else cfg.TEST.DATASET, "uniform")
     sampling = FrameSampling(kind, cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.DATA.USE_OFFSET_SAMPLING)
     if train:
         seed = cfg.RNG_SEED if seed is None else seed

@@ -70,6 +70,44 @@ def dense_indices_no_offset(
     return _from_start(room * view / num_views, length, num_frames, sampling_rate)
 
 
+def segment_indices(
+    length: int, num_frames: int, view: int | None = None, num_views: int = 1, rng: Rng = None
+) -> np.ndarray:
+    """Return one frame from each of `num_frames` segments of whole length, as VideoMAE's trimmed clips (`track3`).
+
+    Args:
+        length: frames of the video; with fewer than `num_frames`, training repeats frame 0.
+        num_frames: T, frames of the clip.
+        view: test view (0: starts, 1: middles of the segments), or None to draw each frame in its segment.
+        num_views: number of test views, 1 or 2.
+        rng: source of randomness (or a seed) of the training draw.
+    """
+    _check(length, num_frames, view, num_views)
+    if view is None:
+        step = length // num_frames
+        draw = np.random.default_rng(rng).integers(step, size=num_frames) if step else 0
+        return np.arange(num_frames, dtype=np.int64) * step + draw
+    return segment_test_frames(length, num_frames)[view::2]
+
+
+def segment_test_frames(length: int, num_frames: int, num_segments: int = 1) -> np.ndarray:
+    """Return the sorted starts and middles of the segments, from which test view c takes every second one from c on.
+
+    Args:
+        length: frames of the video.
+        num_frames: T, number of segments.
+        num_segments: upstream's test_num_segment; more than 2 pad the list with the last start (and give views of more
+            than T frames, which the network has no positions for).
+
+    Returns:
+        int64 (T * max(2, num_segments),).
+    """
+    tick = length / num_frames
+    places = [tick / 2 + tick * place for place in range(num_frames)] + [tick * place for place in range(num_frames)]
+    places += places[-1:] * (num_frames * num_segments - len(places))
+    return np.sort(np.array(places).astype(np.int64))
+
+
 def _from_start(start: float, length: int, num_frames: int, sampling_rate: int) -> np.ndarray:
     """Return indices from a start that need not be whole: linspace in float32, clamped, truncated."""
     end = start + num_frames * sampling_rate - 1

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from slowfast.datasets.records import ClipRecord
 from slowfast.datasets.sampler import Key
-from slowfast.datasets.sampling import dense_indices, dense_indices_no_offset, uniform_indices
+from slowfast.datasets.sampling import dense_indices, dense_indices_no_offset, segment_indices, uniform_indices
 from slowfast.datasets.views import EvalViews, TrainViews, empty_float
 from slowfast.utils.files import atomic_write
 from slowfast.video import VideoError, open_video
@@ -22,6 +22,7 @@ REPLACEMENTS = 10
 # A decoded clip larger than this is not stored.
 MAX_STORED_BYTES = 256 * 2**20
 Failure = tuple[int, str, str]
+_PER_SEGMENT = {"uniform": uniform_indices, "segment": segment_indices}
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class FrameSampling:
     """How a clip's frames are chosen.
 
     Args:
-        kind: `uniform` (one per segment) or `dense` (a fixed step).
+        kind: `uniform` (one per segment), `dense` (a fixed step) or `segment` (one per segment of whole length).
         num_frames: T.
         sampling_rate: frame step of dense sampling.
         use_offset: dense test views reach from the first to the last start.
@@ -42,8 +43,8 @@ class FrameSampling:
 
     def train(self, length: int, rng: np.random.Generator) -> np.ndarray:
         """Return one random clip's frames, int64 (T,)."""
-        if self.kind == "uniform":
-            return uniform_indices(length, self.num_frames, rng=rng)
+        if self.kind in _PER_SEGMENT:
+            return _PER_SEGMENT[self.kind](length, self.num_frames, rng=rng)
         return dense_indices(length, self.num_frames, self.sampling_rate, rng=rng)
 
     def test(self, length: int, num_views: int) -> np.ndarray:
@@ -52,8 +53,8 @@ class FrameSampling:
 
     def _view(self, length: int, view: int, num_views: int) -> np.ndarray:
         """Return the frames of one test view."""
-        if self.kind == "uniform":
-            return uniform_indices(length, self.num_frames, view, num_views)
+        if self.kind in _PER_SEGMENT:
+            return _PER_SEGMENT[self.kind](length, self.num_frames, view, num_views)
         if self.use_offset:
             return dense_indices(length, self.num_frames, self.sampling_rate, view, num_views)
         return dense_indices_no_offset(length, self.num_frames, self.sampling_rate, view, num_views)
