@@ -29,19 +29,26 @@ class Domain:
 
 LIGHT_DOMAIN = Domain(
     scenes=LIGHT_SCENES,
-    views=ViewRanges(yaw=((-1.2, 1.2),), pitch=(0.0, 0.18), size=(0.68, 0.92), shake=(0.0, 0.012)),
+    views=ViewRanges(yaw=((-1.2, 1.2),), pitch=(0.0, 0.2), size=(0.74, 0.95), shake=(0.0, 0.012)),
     bystander=0.05,
     tracking=0.4,
 )
 DARK_DOMAIN = Domain(
     scenes=DARK_SCENES,
     views=ViewRanges(
-        yaw=((-1.9, -0.7), (0.7, 1.9), (-0.7, 0.7), (2.2, 4.1)),
-        pitch=(0.1, 0.42),
-        size=(0.58, 0.82),
-        shake=(0.0, 0.025),
+        yaw=((-1.6, -0.5), (0.5, 1.6), (-0.8, 0.8)),
+        pitch=(0.05, 0.3),
+        size=(0.7, 0.92),
+        shake=(0.0, 0.02),
     ),
-    bystander=0.15,
+    bystander=0.08,
+    tracking=0.4,
+)
+# Normal light as in large video collections: every view, for pre-training on other motions.
+WILD_DOMAIN = Domain(
+    scenes=LIGHT_SCENES,
+    views=ViewRanges(yaw=((-3.2, 3.2),), pitch=(0.0, 0.36), size=(0.6, 0.95), shake=(0.0, 0.03)),
+    bystander=0.1,
     tracking=0.4,
 )
 

@@ -14,7 +14,7 @@ from shutil import copyfile
 
 import numpy as np
 
-from slowfast.synthetic.clip import DARK_DOMAIN, FPS, HEIGHT, LIGHT_DOMAIN, WIDTH, render_clip
+from slowfast.synthetic.clip import DARK_DOMAIN, FPS, HEIGHT, LIGHT_DOMAIN, WIDTH, WILD_DOMAIN, render_clip
 from slowfast.synthetic.encoding import write_h264
 from slowfast.synthetic.motions import ARID_MOTIONS
 from slowfast.synthetic.other_motions import OTHER_MOTIONS
@@ -24,7 +24,7 @@ from slowfast.utils.files import atomic_write, write_json, write_text
 from slowfast.utils.progress import Progress
 
 # Raise when a change makes other pixels, so that an old folder is not taken for a new one.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 LIGHT_CRF, DARK_CRF = 20, 22
 MANIFEST, STARTED = "manifest.json", "manifest.started.json"
 ACTIONS, OTHER = "actions", "other_motions"
@@ -65,11 +65,11 @@ def splits_of(mode: str, kind: str) -> tuple[Split, ...]:
     more = {"quick": 1, "full": 2}[mode]
     if kind == OTHER:
         return (
-            Split("train", "train_label.csv", "labeled_train/Train", 1440 * more),
+            Split("train", "train_label.csv", "labeled_train/Train", {"quick": 1440, "full": 4800}[mode]),
             Split("val_dry", "val_dry.csv", "dry_run/Validation", 240),
         )
     return (
-        Split("train", "train_label.csv", "labeled_train/Train", 660 * more),
+        Split("train", "train_label.csv", "labeled_train/Train", 880 * more),
         Split("val_dry", "val_dry.csv", "dry_run/Validation", 110),
         Split("dark_unlabel", "dark_unlabel.csv", "dark_train/Train", 880 * more, dark=True, hidden=True),
         Split("arid", "arid.csv", "dark_train/Train", 220, dark=True),
@@ -102,8 +102,9 @@ def render_job(job: ClipJob) -> np.ndarray:
     """Render one clip of a data set to uint8 frames (T, H, W, 3)."""
     rng = np.random.default_rng([job.seed, zlib.crc32(job.split.encode()), job.index, GENERATOR_VERSION])
     motion = {**ARID_MOTIONS, **OTHER_MOTIONS}[job.motion]
-    frames_THWC = render_clip(rng, motion, DARK_DOMAIN if job.dark else LIGHT_DOMAIN)
-    return darken(frames_THWC, random_darkening(rng), rng) if job.dark else frames_THWC
+    light = WILD_DOMAIN if job.motion in OTHER_MOTIONS else LIGHT_DOMAIN
+    frames_THWC = render_clip(rng, motion, DARK_DOMAIN if job.dark else light)
+    return darken(frames_THWC, random_darkening(frames_THWC, rng), rng) if job.dark else frames_THWC
 
 
 def write_jobs(jobs: list[ClipJob]) -> int:

@@ -135,7 +135,7 @@ def night_street(rng, size, unit: float, horizon: float) -> Painter:
     )
     for x in painter.spots(0.0, 0.5, 0.55):
         wide, tall = rng.uniform(0.3, 0.8) * unit, rng.uniform(0.3, 1.0) * unit
-        painter.box(x, horizon - tall, wide, tall, painter.colour(40, 120))
+        painter.box(x, horizon - tall, wide, tall, painter.colour(50, 150))
         for _ in range(rng.integers(2, 7)):
             left, top = x + rng.uniform(0.0, 0.9) * wide, horizon - rng.uniform(0.15, 1.0) * tall
             painter.box(left, top, 0.07 * unit, 0.09 * unit, painter.colour(60, 255))
@@ -149,7 +149,7 @@ def night_street(rng, size, unit: float, horizon: float) -> Painter:
 def car_park(rng, size, unit: float, horizon: float) -> Painter:
     """Pillars, parked cars and marked bays."""
     painter = start(
-        rng, size, unit, random_colour(rng, 60, 130, vivid=0.08), random_colour(rng, 90, 160, vivid=0.08), horizon
+        rng, size, unit, random_colour(rng, 80, 160, vivid=0.08), random_colour(rng, 90, 180, vivid=0.08), horizon
     )
     for x in painter.spots(0.0, 1.0, 0.9):
         painter.box(x, 0, rng.uniform(0.08, 0.16) * unit, horizon + 0.1 * unit, painter.colour(100, 180))
@@ -181,7 +181,7 @@ def alley(rng, size, unit: float, horizon: float) -> Painter:
 
 def thicket(rng, size, unit: float, horizon: float) -> Painter:
     """Trunks and a fence before dark leaves, on a path."""
-    painter = start(rng, size, unit, (30, 45, 35), random_colour(rng, 70, 130, vivid=0.08), horizon)
+    painter = start(rng, size, unit, (40, 55, 45), random_colour(rng, 80, 160, vivid=0.08), horizon)
     for x in painter.spots(0.0, 1.0, 0.22):
         tone = rng.uniform(40, 130)
         wide = rng.uniform(0.02, 0.09) * unit

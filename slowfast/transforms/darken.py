@@ -15,12 +15,14 @@ import numpy as np
 
 # Exposure ratios between the long and the short exposures of paired low-light data lie between 1/100 and 1/300 for
 # raw stills (Chen et al. 2018, "Learning to See in the Dark"); ARID's videos (mean luma 6..45 of 255) need 1/8..1/60.
-EXPOSURE_RANGE = (1 / 60, 1 / 8)
-# Electrons at white for the long exposure: small sensors hold some thousands per pixel (Wei et al. 2020).
-FULL_WELL_RANGE = (1200.0, 5000.0)
+EXPOSURE_RANGE = (1 / 50, 1 / 8)
+# Mean sRGB level (0..255) of most clips of ARID; a camera meters, so the exposure is drawn among those that reach it.
+MEAN_LEVEL_RANGE = (8.0, 36.0)
+# Electrons at white for the long exposure: phone and surveillance sensors hold some thousands.
+FULL_WELL_RANGE = (4000.0, 16000.0)
 # Read noise of consumer sensors in electrons, at the gain used at night.
-READ_NOISE_RANGE = (1.0, 3.5)
-ROW_NOISE_RANGE = (0.0, 0.8)
+READ_NOISE_RANGE = (0.8, 2.0)
+ROW_NOISE_RANGE = (0.0, 0.4)
 # Gains of red and blue relative to green; street lamps are warm, moonlight and cheap sensors are cold.
 COLOUR_GAIN_RANGE = (0.75, 1.3)
 VIGNETTING_RANGE = (0.0, 0.5)
@@ -59,19 +61,6 @@ class DarkeningParameters:
             raise ValueError("read_noise and row_noise must not be negative and vignetting must lie in [0, 1]")
 
 
-def random_darkening(rng: np.random.Generator) -> DarkeningParameters:
-    """Draw parameters from the literature ranges: exposure uniform in stops, the rest uniform."""
-    low, high = np.log2(EXPOSURE_RANGE[0]), np.log2(EXPOSURE_RANGE[1])
-    return DarkeningParameters(
-        exposure=float(2.0 ** rng.uniform(low, high)),
-        full_well=float(rng.uniform(*FULL_WELL_RANGE)),
-        read_noise=float(rng.uniform(*READ_NOISE_RANGE)),
-        row_noise=float(rng.uniform(*ROW_NOISE_RANGE)),
-        colour_gains=(float(rng.uniform(*COLOUR_GAIN_RANGE)), 1.0, float(rng.uniform(*COLOUR_GAIN_RANGE))),
-        vignetting=float(rng.uniform(*VIGNETTING_RANGE)),
-    )
-
-
 @lru_cache(maxsize=1)
 def srgb_to_linear_table() -> np.ndarray:
     """Linear light in 0..1 of the 256 sRGB codes (IEC 61966-2-1), float32 (256,)."""
@@ -86,6 +75,38 @@ def linear_to_srgb_table() -> np.ndarray:
     linear = np.arange(65536) / 65535.0
     codes = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.round(codes * 255.0).astype(np.uint8)
+
+
+def metered_exposure(frames_THWC: np.ndarray, rng: np.random.Generator, steps: int = 64) -> float:
+    """Draw an exposure, uniform in stops, among those that bring the clip into `MEAN_LEVEL_RANGE`.
+
+    Args:
+        frames_THWC: uint8 RGB (T, H, W, 3); the middle frame is metered.
+        rng: random numbers.
+        steps: number of exposures tried within `EXPOSURE_RANGE`.
+
+    Returns:
+        The exposure; the nearest one when none of them reaches the range.
+    """
+    exposures_E = np.geomspace(*EXPOSURE_RANGE, steps)
+    share_256 = np.bincount(frames_THWC[len(frames_THWC) // 2].ravel(), minlength=256) / frames_THWC[0].size
+    light_E256 = srgb_to_linear_table()[None] * exposures_E[:, None]
+    levels_E = linear_to_srgb_table()[(light_E256 * 65535.0).astype(np.uint16)] @ share_256
+    low, high = MEAN_LEVEL_RANGE
+    excess_E = np.maximum(low - levels_E, 0.0) + np.maximum(levels_E - high, 0.0)
+    return float(rng.choice(exposures_E[excess_E == excess_E.min()]))
+
+
+def random_darkening(frames_THWC: np.ndarray, rng: np.random.Generator) -> DarkeningParameters:
+    """Draw parameters for a clip: a metered exposure, the rest uniform within the ranges named above."""
+    return DarkeningParameters(
+        exposure=metered_exposure(frames_THWC, rng),
+        full_well=float(rng.uniform(*FULL_WELL_RANGE)),
+        read_noise=float(rng.uniform(*READ_NOISE_RANGE)),
+        row_noise=float(rng.uniform(*ROW_NOISE_RANGE)),
+        colour_gains=(float(rng.uniform(*COLOUR_GAIN_RANGE)), 1.0, float(rng.uniform(*COLOUR_GAIN_RANGE))),
+        vignetting=float(rng.uniform(*VIGNETTING_RANGE)),
+    )
 
 
 @lru_cache(maxsize=1)
