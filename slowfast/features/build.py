@@ -1,0 +1,75 @@
+"""From a configuration to the parts of an extraction; the network is built elsewhere and handed in."""
+
+import json
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from slowfast.features.extractor import Extraction, FeatureNetwork
+from slowfast.features.preprocess import FramePreprocess
+from slowfast.features.windows import WindowPlan
+
+_DTYPES = {"off": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def build_plan(cfg: CfgNode) -> WindowPlan:
+    """Return where the windows lie."""
+    return WindowPlan(cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.FEATURES.STRIDE, cfg.FEATURES.TAIL)
+
+
+def build_preprocess(cfg: CfgNode) -> FramePreprocess:
+    """Return how a frame becomes network input; the gamma is that of testing."""
+    return FramePreprocess(
+        size=cfg.DATA.TEST_CROP_SIZE,
+        resize=cfg.FEATURES.RESIZE,
+        mean=tuple(cfg.DATA.MEAN),
+        std=tuple(cfg.DATA.STD),
+        gamma=cfg.DATA.GAMMA.TEST,
+    )
+
+
+def build_extraction(cfg: CfgNode, model: nn.Module, device: torch.device, weights: str) -> Extraction:
+    """Return the extraction that a configuration describes.
+
+    Args:
+        cfg: FEATURES, DATA, MODEL.ARCH and TEST.MIXED_PRECISION are read.
+        model: the network with its weights.
+        device: where it runs.
+        weights: what identifies the weights, stored with the features.
+    """
+    return Extraction(
+        network=FeatureNetwork(
+            model,
+            device=device,
+            autocast_dtype=_DTYPES[cfg.TEST.MIXED_PRECISION],
+            temporal_mean=cfg.DATA.SUBTRACT_TEMPORAL_MEAN,
+        ),
+        plan=build_plan(cfg),
+        prepare=build_preprocess(cfg),
+        batch_size=cfg.FEATURES.BATCH_SIZE,
+        fps=cfg.FEATURES.FPS,
+        decoders=cfg.FEATURES.DECODERS,
+        settings=describe(cfg, weights),
+    )
+
+
+def describe(cfg: CfgNode, weights: str) -> str:
+    """Return as JSON what the features of a video depend on; batch size, devices and shards do not count."""
+    settings = {
+        "arch": cfg.MODEL.ARCH,
+        "weights": weights,
+        "precision": cfg.TEST.MIXED_PRECISION,
+        "num_frames": cfg.DATA.NUM_FRAMES,
+        "sampling_rate": cfg.DATA.SAMPLING_RATE,
+        "stride": cfg.FEATURES.STRIDE,
+        "tail": cfg.FEATURES.TAIL,
+        "fps": cfg.FEATURES.FPS,
+        "resize": cfg.FEATURES.RESIZE,
+        "size": cfg.DATA.TEST_CROP_SIZE,
+        "mean": list(cfg.DATA.MEAN),
+        "std": list(cfg.DATA.STD),
+        "gamma": cfg.DATA.GAMMA.TEST,
+        "temporal_mean": cfg.DATA.SUBTRACT_TEMPORAL_MEAN,
+    }
+    return json.dumps(settings, sort_keys=True)

@@ -1,0 +1,273 @@
+"""Feature files and their index: whole or not at all, recognisable, the same bytes for the same features.
+
+Legend: N windows, D width, K classes.
+"""
+
+import contextlib
+import csv
+import fcntl
+import io
+import json
+import os
+import re
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slowfast.utils.errors import InputError
+from slowfast.utils.files import atomic_write, write_text
+from slowfast.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+INDEX = "features.csv"
+COLUMNS = ("video", "frames", "fps", "windows", "status")
+_LOCK = ".features.lock"
+# Seconds between two writings of the index.
+_INDEX_PERIOD = 5.0
+_ROWS = ("feats", "probs", "start_frame", "end_frame", "start_time", "end_time")
+_SCALARS = ("fps", "source_fps", "stride", "window", "num_frames", "problems", "settings")
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one video; the fields are the arrays of its file.
+
+    Args:
+        feats: float32 (N, D).
+        probs: float32 (N, K), softmax over the classes.
+        start_frame: first frame that a window shows, int64 (N,).
+        end_frame: last frame that a window shows, int64 (N,).
+        start_time: seconds from the first frame of the video to the first one of the window, float64 (N,).
+        end_time: seconds from the first frame of the video to the last one of the window, float64 (N,).
+        fps: frames per second of the frame numbers; 0.0 where the file does not say.
+        source_fps: frames per second of the file; another number when the frames were resampled.
+        stride: frames from window to window.
+        window: frames that a window spans.
+        num_frames: frames of the video, counted at `fps`.
+        problems: what could not be decoded, in words.
+        settings: JSON of everything the values depend on besides the video.
+    """
+
+    feats: np.ndarray
+    probs: np.ndarray
+    start_frame: np.ndarray
+    end_frame: np.ndarray
+    start_time: np.ndarray
+    end_time: np.ndarray
+    fps: float
+    source_fps: float
+    stride: int
+    window: int
+    num_frames: int
+    problems: str
+    settings: str
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the video, 0.0 where its frame rate is unknown."""
+        return self.num_frames / self.fps if self.fps else 0.0
+
+
+class ForeignFile(InputError):
+    """A readable npz that this tool did not write."""
+
+
+class DamagedFile(InputError):
+    """A file that is no whole npz."""
+
+
+def save_features(path: str | Path, features: Features) -> None:
+    """Write a feature file; it appears whole or not at all."""
+    with atomic_write(path) as aside, open(aside, "wb") as handle:
+        np.savez(handle, **{name: getattr(features, name) for name in (*_ROWS, *_SCALARS)})
+
+
+def load_features(path: str | Path) -> Features:
+    """Read a feature file.
+
+    Raises:
+        DamagedFile: when it is not a whole npz.
+        ForeignFile: when it is one, with other arrays than this tool writes.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in (*_ROWS, *_SCALARS) if name not in arrays]
+            if missing:
+                raise ForeignFile(f"{path}: not a feature file of this tool (it lacks {', '.join(missing)})")
+            values: dict[str, Any] = {name: arrays[name] for name in _ROWS}
+            values |= {name: arrays[name].item() for name in _SCALARS}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise DamagedFile(f"{path}: not a whole npz file ({words})") from None
+    lengths = {name: len(np.atleast_1d(values[name])) for name in _ROWS}
+    if len(set(lengths.values())) != 1 or values["feats"].ndim != 2:
+        raise ForeignFile(f"{path}: its arrays do not belong together (lengths {lengths})")
+    return Features(**values)
+
+
+def check_settings(path: str | Path, found: str, wanted: str) -> None:
+    """Refuse to mix features of different settings in one folder.
+
+    Args:
+        path: an existing feature file.
+        found: its settings as JSON.
+        wanted: those of this run.
+
+    Raises:
+        InputError: naming what differs.
+    """
+    try:
+        old, new = json.loads(found), json.loads(wanted)
+    except ValueError:
+        old, new = {"settings": found}, {"settings": wanted}
+    differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    if differing:
+        said = ", ".join(f"{key} {old.get(key)!r} there, {new.get(key)!r} here" for key in differing)
+        raise InputError(f"{path} holds features of other settings ({said}): choose another --output-dir or move it")
+
+
+def remove_asides(path: Path) -> None:
+    """Delete what a killed process left beside a file that was being written."""
+    for aside in path.parent.glob(f".{_escape(path.name)}.*.tmp"):
+        match = re.fullmatch(r"(\d+)\.tmp", aside.name.removeprefix(f".{path.name}."))
+        if match and not _is_alive(int(match[1])):
+            aside.unlink(missing_ok=True)
+
+
+def _escape(name: str) -> str:
+    """Return a file name for use in a glob pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def _is_alive(process: int) -> bool:
+    """Return whether another process of this machine has this number."""
+    return process != os.getpid() and Path("/proc", str(process)).exists()
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One video in `features.csv`.
+
+    Args:
+        video: its path below the video folder.
+        frames: frames counted at `fps`.
+        fps: frames per second.
+        windows: number of features.
+        status: `ok`, or `partial`, `too short` or `failed` with the reason behind a colon.
+    """
+
+    video: str
+    frames: int
+    fps: float
+    windows: int
+    status: str
+
+    @property
+    def has_features(self) -> bool:
+        """Whether the video has a feature file."""
+        return self.status == "ok" or self.status.startswith("partial:")
+
+
+def row_of(video: str, features: Features) -> IndexRow:
+    """Return the index row of a video that has features."""
+    status = f"partial: {features.problems}" if features.problems else "ok"
+    return IndexRow(video, features.num_frames, features.fps, len(features.feats), status)
+
+
+class FeatureIndex:
+    """`features.csv` of an output folder, shared by all processes that write there.
+
+    Every process adds its rows under a lock; rows are sorted by video. It can be rebuilt from the feature files, so a
+    killed process loses nothing.
+
+    Args:
+        folder: the output folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = Path(folder) / INDEX
+        self._rows: dict[str, IndexRow] = {}
+        self._last = time.monotonic()
+
+    def add(self, row: IndexRow) -> None:
+        """Note a row; the file is written every few seconds."""
+        self._rows[row.video] = row
+        if time.monotonic() - self._last >= _INDEX_PERIOD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Merge the rows of this process into the file.
+
+        Raises:
+            InputError: when a `features.csv` of another form is there.
+        """
+        with _locked(self.path.with_name(_LOCK)):
+            remove_asides(self.path)
+            before = {row.video: row for row in read_index(self.path)} if self.path.exists() else {}
+            merged = before | self._rows
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for row in sorted(merged.values(), key=lambda row: row.video):
+                writer.writerow([row.video, row.frames, f"{row.fps:.6g}", row.windows, row.status])
+            write_text(self.path, text.getvalue())
+        self._last = time.monotonic()
+
+
+def read_index(path: str | Path) -> list[IndexRow]:
+    """Return the rows of a `features.csv`.
+
+    Raises:
+        InputError: when the file has another form.
+    """
+    with open(path, newline="", encoding="utf-8") as handle:
+        rows = list(csv.reader(handle))
+    try:
+        if tuple(rows[0]) != COLUMNS:
+            raise ValueError
+        return [IndexRow(row[0], int(row[1]), float(row[2]), int(row[3]), row[4]) for row in rows[1:]]
+    except (ValueError, IndexError):
+        raise InputError(f"{path}: not an index of features (columns {','.join(COLUMNS)}); move it away") from None
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock file among the processes of all machines that share the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            logger.warning("%s cannot be locked (%s): run one process at a time here", path.parent, error.strerror)
+        yield
+
+
+def check_writable(folder: str | Path) -> None:
+    """Refuse an output folder that cannot be written, before any work is done.
+
+    Raises:
+        InputError: with the reason.
+    """
+    folder = Path(folder)
+    try:
+        with _locked(folder / _LOCK):
+            os.utime(folder / _LOCK)
+    except OSError as error:
+        raise InputError(f"--output-dir {folder} cannot be written ({error.strerror}); choose another") from None
+
+
+def summarise(rows: Iterable[IndexRow]) -> str:
+    """Return how many videos have features, and the first few that have none."""
+    rows = list(rows)
+    missing = [row for row in rows if not row.has_features]
+    text = f"{len(rows) - len(missing)} of {len(rows)} videos have features, {sum(row.windows for row in rows)} windows"
+    if missing:
+        named = "; ".join(f"{row.video}: {row.status}" for row in missing[:3])
+        text += f"; {len(missing)} without: {named}" + ("; ..." if len(missing) > 3 else "")
+    return text

@@ -1,0 +1,100 @@
+"""Which videos: those of a view below a folder, each with its place in the output, shared out over processes."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slowfast.utils.errors import InputError
+
+ENDINGS = frozenset(
+    ".mp4 .m4v .mov .avi .mkv .webm .flv .wmv .mpg .mpeg .ts .mts .m2ts .ogv .gif .h264 .264 .3gp .vob".split()
+)
+# Names listed in a message.
+_NAMED = 8
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """One video of a view.
+
+    Args:
+        name: path below the video folder, with forward slashes; its identity in the index.
+        path: the file.
+        output: `<output folder>/<parent folder>/<name>.npz`.
+        twin: name of an earlier video with the same output, empty for none.
+    """
+
+    name: str
+    path: Path
+    output: Path
+    twin: str = ""
+
+
+def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[VideoFile]:
+    """Return the videos whose file name starts with a view, sorted by name.
+
+    Args:
+        folder: searched at any depth, through links too.
+        output: where features go.
+        view: start of the file names, upper or lower case; empty: every video.
+
+    Raises:
+        InputError: when the folder does not exist or holds no video of the view.
+    """
+    folder, output = Path(folder), Path(output)
+    if not folder.is_dir():
+        raise InputError(f"--video-dir {folder} is no folder; check the path")
+    paths = sorted(_walk(folder), key=lambda path: path.relative_to(folder).as_posix())
+    chosen = [path for path in paths if path.name.lower().startswith(view.lower())]
+    if not chosen:
+        raise InputError(_nothing(folder, view, paths))
+    videos: list[VideoFile] = []
+    owners: dict[Path, str] = {}
+    for path in chosen:
+        name = path.relative_to(folder).as_posix()
+        target = output / path.absolute().parent.name / f"{path.stem}.npz"
+        videos.append(VideoFile(name, path, target, owners.get(target, "")))
+        owners.setdefault(target, name)
+    return videos
+
+
+def share_of(videos: Sequence[VideoFile], shard: int, num_shards: int) -> list[VideoFile]:
+    """Return every `num_shards`-th video, beginning with number `shard`."""
+    return list(videos[shard % num_shards :: num_shards])
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Return (shard from 0, number of shards) of `I/N`; I counts from 1 to N, 0 to N - 1 works as well.
+
+    Raises:
+        InputError: when the text has another form or I is larger than N.
+    """
+    first, found, second = text.partition("/")
+    if not (found and first.isdecimal() and second.isdecimal() and 0 <= int(first) <= int(second) >= 1):
+        raise InputError(f"--shard is {text!r}, I/N with I from 1 to N is needed, like 2/4")
+    return int(first) % int(second), int(second)
+
+
+def _walk(folder: Path) -> Iterable[Path]:
+    """Yield every file with a video's ending; folders reached twice through links are entered once."""
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        for name in names:
+            if Path(name).suffix.lower() in ENDINGS and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _nothing(folder: Path, view: str, paths: Sequence[Path]) -> str:
+    """Return the sentence about a folder without a video of the view."""
+    if not paths:
+        return f"--video-dir {folder} holds no video (endings known: {' '.join(sorted(ENDINGS))})"
+    names = [path.name for path in paths[:_NAMED]]
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"no video below {folder} has a name that starts with --view {view!r}; there are {', '.join(names)}{more}"
