@@ -167,6 +167,7 @@ _C.SOLVER.LR_POLICY = "cosine"  # cosine or steps_with_relative_lrs
 _C.SOLVER.COSINE_END_LR = 0.0  # learning rate at the end of the cosine
 _C.SOLVER.COSINE_AFTER_WARMUP = False  # the cosine begins after the warm-up instead of at epoch 0
 _C.SOLVER.WARMUP_EPOCHS = 0.0  # epochs of linear warm-up
+_C.SOLVER.WARMUP_REACHES_TOP = False  # the last warm-up iteration has the top rate already (VideoMAE's schedule)
 _C.SOLVER.WARMUP_START_LR = 0.01  # learning rate at epoch 0 of the warm-up
 _C.SOLVER.STEPS = []  # first epochs of the constant pieces of steps_with_relative_lrs
 _C.SOLVER.LRS = []  # their learning rates relative to BASE_LR

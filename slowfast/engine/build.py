@@ -46,7 +46,7 @@ def autocast_dtype(cfg: CfgNode, device: torch.device) -> torch.dtype | None:
     return _DTYPES[choice]
 
 
-def build_schedule(cfg: CfgNode) -> LRSchedule:
+def build_schedule(cfg: CfgNode, steps_per_epoch: int = 0) -> LRSchedule:
     """Return the learning-rate schedule; the rates are multiplied by NUM_SHARDS when the config says so."""
     scale = cfg.NUM_SHARDS if cfg.SOLVER.BASE_LR_SCALE_NUM_SHARDS else 1
     return LRSchedule(
@@ -55,6 +55,7 @@ def build_schedule(cfg: CfgNode) -> LRSchedule:
         warmup_start_lr=cfg.SOLVER.WARMUP_START_LR * scale,
         max_epoch=cfg.SOLVER.MAX_EPOCH,
         warmup_epochs=cfg.SOLVER.WARMUP_EPOCHS,
+        warmup_steps=round(cfg.SOLVER.WARMUP_EPOCHS * steps_per_epoch) if cfg.SOLVER.WARMUP_REACHES_TOP else 0,
         cosine_after_warmup=cfg.SOLVER.COSINE_AFTER_WARMUP,
         policy=cfg.SOLVER.LR_POLICY,
         steps=tuple(cfg.SOLVER.STEPS),

@@ -15,6 +15,7 @@ class LRSchedule:
         max_epoch: epochs of the run.
         warmup_epochs: length of the warm-up.
         warmup_start_lr: learning rate at epoch 0 when there is a warm-up.
+        warmup_steps: iterations of a warm-up whose last one has the top rate already (at least 2); 0: the one after it.
         cosine_after_warmup: the cosine spans [warmup_epochs, max_epoch] instead of [0, max_epoch].
         policy: `cosine` or `steps_with_relative_lrs`.
         steps: first epochs of the constant pieces.
@@ -26,6 +27,7 @@ class LRSchedule:
     end_lr: float = 0.0
     warmup_epochs: float = 0.0
     warmup_start_lr: float = 0.0
+    warmup_steps: int = 0
     cosine_after_warmup: bool = False
     policy: str = "cosine"
     steps: Sequence[float] = ()
@@ -36,7 +38,8 @@ class LRSchedule:
         if epoch >= self.warmup_epochs:
             return self._main(epoch)
         top = self._main(self.warmup_epochs)
-        return self.warmup_start_lr + epoch * (top - self.warmup_start_lr) / self.warmup_epochs
+        stretch = self.warmup_steps / (self.warmup_steps - 1) if self.warmup_steps > 1 else 1.0
+        return self.warmup_start_lr + stretch * epoch * (top - self.warmup_start_lr) / self.warmup_epochs
 
     def _main(self, epoch: float) -> float:
         """Return the schedule without warm-up."""
