@@ -138,8 +138,7 @@ class PyAVVideo:
             stream = _video_stream(container, self.path)
             stream.codec_context.thread_count = 1
             for packet in _packets(container, stream):
-                for frame in tally.decode(packet):
-                    yield frame
+                yield from tally.decode(packet)
                 if time.monotonic() > deadline:
                     raise VideoError(
                         self.path, f"decoding took longer than {self._timeout:.0f} s ({tally.frames} frames)"

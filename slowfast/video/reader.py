@@ -77,6 +77,14 @@ def open_video(path: str | Path, backend: str = "pyav") -> Video:
         from slowfast.video.pyav import PyAVVideo
 
         return PyAVVideo(path)
+    if backend == "decord":
+        from slowfast.video.decord import open_decord
+
+        return open_decord(path)
+    if backend == "torchcodec":
+        from slowfast.video.torchcodec import open_torchcodec
+
+        return open_torchcodec(path)
     raise InputError(f"the decoder {backend!r} is unknown: set DATA.DECODING_BACKEND to one of {', '.join(BACKENDS)}")
 
 

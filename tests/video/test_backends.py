@@ -1,0 +1,84 @@
+"""All decoders give the frames of PyAV, value for value: the worst pixel difference is 0."""
+
+import numpy as np
+import pytest
+
+from slowfast.utils.errors import InputError
+from slowfast.video import VideoError, open_video
+from slowfast.video.plain import PlainVideo, plain_length
+from slowfast.video.torchcodec import why_unavailable
+
+PLAIN = (
+    "made_people_rotate90.mp4", "rotation_tag_180.mov", "made_vfr.mp4", "made_single_keyframe.mp4", "start_time_8s.mp4",
+    "carphone_qcif_lowbitrate.mp4", "frames_out_of_order.mov", "made_fragmented.mp4", "dark/Turn_1_1.mp4",
+    "sign_walk_fullrange.mkv", "made_one_frame.mp4",
+)  # fmt: skip
+UNUSUAL = (
+    "edit_list_discard_first.mp4", "eyemakeup_mpeg4_audio.avi", "made_size_change.ts", "multi_stream.mp4",
+    "hevc_128x128.mp4", "h264_10bit.mp4", "odd_121x81_mpeg2.mp4", "made_tiny_16x16.mp4", "four_frames.gif",
+    "made_mpegts.ts", "made_raw_annexb.h264", "broken/first_frame_damaged.mp4", "broken/truncated_half_faststart.mp4",
+    "broken/starts_mid_gop.ts", "broken/frame_count_lies.avi",
+)  # fmt: skip
+
+
+@pytest.fixture(params=["decord", "torchcodec"])
+def backend(request) -> str:
+    if request.param == "torchcodec" and why_unavailable():
+        pytest.skip(f"torchcodec does not work here: {why_unavailable()}")
+    if request.param == "decord":
+        pytest.importorskip("decord")
+    return request.param
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *UNUSUAL])
+def test_same_indices_same_frames(shared, backend, name):
+    path = shared / "videos" / name
+    with open_video(path) as reference, open_video(path, backend) as video:
+        length = len(reference)
+        assert len(video) == length and video.fps == reference.fps
+        assert (video._reference is None) == (name in PLAIN), "which decoder reads it"
+        wanted = [length - 1, 0, length // 2, 0]
+        difference = np.abs(video.get_frames(wanted).astype(int) - reference.get_frames(wanted))
+        assert difference.max() == 0
+        assert video.problems == reference.problems
+
+
+def test_refusals_are_the_same(shared, backend):
+    for name in ("empty.mp4", "audio_only.mp4", "moov_only_no_data.mp4", "header_zeroed.mp4"):
+        texts = []
+        for decoder in ("pyav", backend):
+            with pytest.raises(VideoError) as caught:
+                len(open_video(shared / "videos/broken" / name, decoder))
+            texts.append(str(caught.value))
+        assert texts[0] == texts[1]
+
+
+def test_indices_outside_are_refused(shared, backend):
+    video = open_video(shared / "videos/made_two_frames.mp4", backend)
+    with pytest.raises(IndexError, match="made_two_frames"):
+        video.get_frames([0, 2])
+
+
+def test_a_decoder_that_fails_hands_over_to_pyav(shared):
+    def broken(path, length):
+        raise RuntimeError("out of order")
+
+    def short(path, length):
+        return np.zeros((length - 1, 256, 340, 3), np.uint8)
+
+    path = shared / "videos/made_two_frames.mp4"
+    expected = open_video(path).get_frames([0, 1])
+    for decode in (broken, short):
+        video = PlainVideo(path, decode)
+        assert np.array_equal(video.get_frames([0, 1]), expected) and len(video) == 2
+
+
+def test_long_videos_are_not_kept_decoded(shared):
+    assert plain_length(shared / "videos/long_139s_10fps.mp4") == 0
+    assert plain_length(shared / "videos/made_two_frames.mp4") == 2
+
+
+def test_missing_torchcodec_is_one_sentence(shared, monkeypatch):
+    monkeypatch.setattr("slowfast.video.torchcodec.why_unavailable", lambda: "no FFmpeg")
+    with pytest.raises(InputError, match="no FFmpeg.*pyav"):
+        open_video(shared / "videos/made_two_frames.mp4", "torchcodec")
