@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -46,21 +47,29 @@ def call(command: list[str]) -> None:
         sys.exit(status)
 
 
+def _stored_type(name: str, value: Any) -> Any:
+    """Return float16 for weights; a byte is enough for SlowFast's branch whose output nothing uses."""
+    import torch
+
+    if not value.is_floating_point():
+        return value.dtype
+    return torch.float8_e4m3fn if "res_nl4" in name else torch.float16
+
+
 def export(run: Path, folder: Path, voter: str) -> None:
     """Write the best weights as float16 safetensors and the measurements of the run as a log."""
-    import torch
     from safetensors.torch import save_file
 
     from slowfast.engine.checkpoint import load_checkpoint
     from slowfast.utils.files import atomic_write
 
     state = load_checkpoint(run / "best.pyth")["model_state"]
-    half = {name: (value.half() if value.is_floating_point() else value) for name, value in state.items()}
+    half = {name: value.to(_stored_type(name, value)) for name, value in state.items()}
     with atomic_write(folder / f"{voter}.safetensors") as aside:
         save_file({name: value.contiguous() for name, value in half.items()}, str(aside))
     epochs = [line for line in (run / "metrics.jsonl").read_text().splitlines() if '"train_iter"' not in line]
     (folder / f"{voter}.log.jsonl").write_text("\n".join(epochs) + "\n", encoding="utf-8")
-    size = sum(value.numel() for value in half.values() if isinstance(value, torch.Tensor))
+    size = sum(value.numel() for value in half.values())
     print(f"{folder / voter}.safetensors: {size:,} values")
 
 
