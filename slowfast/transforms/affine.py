@@ -1,4 +1,4 @@
-"""Affine transforms of whole clips with the values that Pillow gives.
+"""Affine transforms of whole clips with the values that Pillow gives (values that are whole in theory may round apart).
 
 All frames and channels of a clip share the sampling positions, so a transform is one sparse matrix (a few taps per
 pixel) times a table with one row per pixel and one column per frame and channel: `embedding_bag`.
