@@ -28,7 +28,7 @@ def main() -> None:
     call([*render, "--other-motions"])
     for voter in args.voter or VOTERS:
         out = f"{args.work}/{voter}"
-        configs = [f"configs/demo/models/{voter}.yaml", "configs/demo/recipes/pretrain.yaml"]
+        configs = [f"configs/demo/models/{voter}.yaml", "configs/demo/pretrain.yaml"]
         settings = {
             "OUTPUT_DIR": out,
             "DATA.PATH_PREFIX": f"{args.work}/data",
