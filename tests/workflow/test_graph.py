@@ -1,0 +1,136 @@
+"""The graph of jobs: what it holds, what it calls, how it resumes."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+pytest.importorskip("snakemake")
+MODELS = ("uniformer_b32_ssv2", "uniformer_b32_k600", "mvit_b32_k600", "sf32_k700")
+ROUNDS = {"adapt_bn": 4, "pseudo_labels": 4, "pseudo_stage": 12, "last_stage": 4, "expert": 1, "data": 1, "vote": 1}
+# A training that writes its prediction in two steps and fails in between when told to, and the other commands.
+STUB = """
+import os, sys, pathlib
+kind, out, name = sys.argv[1:4]
+target = pathlib.Path(out) / name
+target.parent.mkdir(parents=True, exist_ok=True)
+with open("calls.log", "a") as log:
+    log.write(kind + " " + str(target) + "\\n")
+target.write_text("half")
+if os.path.exists("fail") and open("fail").read().strip() in str(target):
+    sys.exit(75)
+target.write_text("whole")
+for also in sys.argv[4:]:
+    pathlib.Path(out, also).write_text("whole")
+"""
+
+
+def snakemake(repo, cwd, *arguments):
+    """Run the workflow in a folder; return the finished process."""
+    command = [sys.executable, "-m", "snakemake", "-s", str(repo / "workflow" / "Snakefile"), "--nolock", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600)
+
+
+def counts(text):
+    """Return the number of jobs per rule that a dry run announces."""
+    table = text.split("Job stats:")[1].split("total")[0]
+    return {name: int(number) for name, number in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if name != "all"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("nightcrawler", ROUNDS), ("demo", {**ROUNDS, "no_pseudo": 4})],
+)
+def test_dry_run_announces_every_job(name, expected, repo, tmp_path):
+    done = snakemake(repo, tmp_path, "--configfile", str(repo / f"workflow/{name}.yaml"), "--dry-run", "--cores", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert counts(done.stdout + done.stderr) == expected
+
+
+def test_real_schedule_calls_the_scripts_of_the_21_experiments(repo, tmp_path):
+    config = str(repo / "workflow/nightcrawler.yaml")
+    done = snakemake(repo, tmp_path, "--configfile", config, "--dry-run", "--cores", "1", "--printshellcmds")
+    called = set(re.findall(r"bash (\S+)/run\.sh", done.stdout + done.stderr))
+    assert called == {str(path.parent.relative_to(repo)) for path in repo.glob("exp_*/*/run.sh")}
+    assert len(called) == 21
+    stages = set(re.findall(r"generate_pseudo_label_stage(\d)\.py", done.stdout + done.stderr))
+    assert stages == {"1", "2", "3", "4"}
+
+
+@pytest.mark.parametrize("how", ["--dag", "--rulegraph"])
+def test_graph_can_be_drawn(how, repo, tmp_path):
+    done = snakemake(repo, tmp_path, "--configfile", str(repo / "workflow/nightcrawler.yaml"), how, "dot")
+    assert done.returncode == 0
+    assert done.stdout.startswith("digraph") and "pseudo_labels" in done.stdout and "->" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["nightcrawler", "demo"])
+def test_drawn_graphs_are_current(name, repo, tmp_path):
+    done = snakemake(repo, tmp_path, "--configfile", str(repo / f"workflow/{name}.yaml"), "--dag", "dot")
+    edges = len(re.findall(r"^\s*\d+ -> \d+", done.stdout, re.MULTILINE))
+    drawn = (repo / "docs" / f"graph-{name}.svg").read_text()
+    assert drawn.count('class="edge"') == edges > 20
+
+
+def test_missing_lists_are_one_sentence(repo, tmp_path):
+    done = snakemake(repo, tmp_path, "--configfile", str(repo / "workflow/nightcrawler.yaml"), "--cores", "1")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "error: data/train_label+val_dry.csv is missing; DATASET.md says how the lists are made" in said
+    assert not (tmp_path / "data" / "lists.checked").exists() and not list(tmp_path.glob("exp_*"))
+
+
+@pytest.fixture
+def stubbed(tmp_path):
+    """A schedule of two voters and two rounds whose commands are stubs."""
+    (tmp_path / "stub.py").write_text(STUB)
+    python = f"{sys.executable} stub.py"
+    config = {
+        "root": "out", "data": "out/data", "voters": ["a", "b"], "experts": ["a"], "rounds": 2, "frames": 4, "crop": 8,
+        "data_ready": "ready", "make_data": f"{python} data {{data}} ready",
+        "train": f"{python} train {{out}} total_unlabelx4x8x1x1.pkl testx4x8x3x3.pkl",
+        "select": f"{python} select {{data}}/pseudo stage{{stage}}.csv",
+        "vote": f"{python} vote {{root}}/submission arid_pred.csv",
+    }  # fmt: skip
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def calls(folder):
+    """Return what the stubs were asked to make, in order."""
+    return [line.split(maxsplit=1)[1] for line in (folder / "calls.log").read_text().splitlines()]
+
+
+def test_failed_job_leaves_nothing_half_written_and_the_next_call_goes_on(repo, stubbed):
+    arguments = ("--configfile", "tiny.yaml", "--cores", "1", "--rerun-triggers", "mtime", "--rerun-incomplete")
+    (stubbed / "fail").write_text("exp_pseudo_stage1/b")
+    failed = snakemake(repo, stubbed, *arguments)
+    assert failed.returncode != 0
+    assert not (stubbed / "out/exp_pseudo_stage1/b/total_unlabelx4x8x1x1.pkl").exists()
+    first = calls(stubbed)
+    for name in first:
+        if "exp_pseudo_stage1/b" not in name:
+            assert (stubbed / name).read_text() == "whole"
+
+    (stubbed / "fail").unlink()
+    done = snakemake(repo, stubbed, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = calls(stubbed)[len(first) :]
+    assert set(again) & set(first) == {"out/exp_pseudo_stage1/b/total_unlabelx4x8x1x1.pkl"}
+    assert (stubbed / "out/submission/arid_pred.csv").read_text() == "whole"
+    assert len(calls(stubbed)) == 11 + 1  # every job once, and the one that failed
+
+    finished = snakemake(repo, stubbed, *arguments)
+    assert finished.returncode == 0 and "Nothing to be done" in finished.stdout + finished.stderr
+    assert len(calls(stubbed)) == 12
+
+
+def test_timings_of_every_job_are_kept(repo, stubbed):
+    settings = json.dumps({"root": "out"})
+    done = snakemake(repo, stubbed, "--configfile", "tiny.yaml", "--cores", "1", "--config", f"settings={settings}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {path.stem for path in (stubbed / "out" / "timings").glob("*.tsv")}
+    assert {"data", "adapt_bn-a", "pseudo_labels-1", "pseudo_stage1-b", "pseudo_stage2-a", "expert-a", "vote"} <= names
