@@ -1,6 +1,5 @@
 """The graph of jobs: what it holds, what it calls, how it resumes."""
 
-import json
 import re
 import subprocess
 import sys
@@ -129,8 +128,7 @@ def test_failed_job_leaves_nothing_half_written_and_the_next_call_goes_on(repo, 
 
 
 def test_timings_of_every_job_are_kept(repo, stubbed):
-    settings = json.dumps({"root": "out"})
-    done = snakemake(repo, stubbed, "--configfile", "tiny.yaml", "--cores", "1", "--config", f"settings={settings}")
+    done = snakemake(repo, stubbed, "--configfile", "tiny.yaml", "--cores", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     names = {path.stem for path in (stubbed / "out" / "timings").glob("*.tsv")}
     assert {"data", "adapt_bn-a", "pseudo_labels-1", "pseudo_stage1-b", "pseudo_stage2-a", "expert-a", "vote"} <= names
