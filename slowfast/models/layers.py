@@ -17,6 +17,8 @@ from torch.utils.checkpoint import checkpoint
 
 _PLAIN = False
 _WIDEST_FAST_KERNEL = 3
+_BLOCK_PRODUCTS = 400_000  # query-key products of one block, about 1 MB
+_SMALLEST_BLOCK = 64  # queries
 
 
 @contextlib.contextmanager
@@ -51,9 +53,31 @@ def attention(q_BLNE: Tensor, k_BLNE: Tensor, v_BLNE: Tensor, *, scale: float, d
     if _PLAIN:
         weights_BLNM = F.dropout((q_BLNE @ k_BLNE.transpose(-2, -1) * scale).softmax(dim=-1), dropout)
         y_BLNE = weights_BLNM @ v_BLNE
+    elif _prefers_blocks(q_BLNE):
+        return _attention_in_blocks(q_BLNE * scale, k_BLNE, v_BLNE)
     else:
         y_BLNE = F.scaled_dot_product_attention(q_BLNE, k_BLNE, v_BLNE, dropout_p=dropout, scale=scale)
     return y_BLNE.transpose(1, 2).flatten(2)
+
+
+def _prefers_blocks(q_BLNE: Tensor) -> bool:
+    """Tell whether attention by blocks is the faster form: bfloat16 on the CPU, without gradient."""
+    on_cpu = q_BLNE.device.type == "cpu" and q_BLNE.dtype == torch.bfloat16
+    return on_cpu and not (torch.is_grad_enabled() and q_BLNE.requires_grad) and not torch.compiler.is_compiling()
+
+
+def _attention_in_blocks(q_BLNE: Tensor, k_BLME: Tensor, v_BLME: Tensor) -> Tensor:
+    """Return softmax(q k^T) v (B, N, L * E), by blocks of queries whose products stay in the cache."""
+    batch, heads, tokens, width = q_BLNE.shape
+    rows = max(_SMALLEST_BLOCK, _BLOCK_PRODUCTS // k_BLME.shape[2])
+    y_BNLE = q_BLNE.new_empty(batch, tokens, heads, width)
+    for sample in range(batch):
+        for head in range(heads):
+            k_EM, v_ME = k_BLME[sample, head].t(), v_BLME[sample, head]
+            for first in range(0, tokens, rows):
+                weights_RM = (q_BLNE[sample, head, first : first + rows] @ k_EM).softmax(-1)
+                y_BNLE[sample, first : first + rows, head] = weights_RM @ v_ME
+    return y_BNLE.flatten(2)
 
 
 class DropPath(nn.Module):

@@ -348,6 +348,13 @@ class MViT(nn.Module):
             use_checkpoint=cfg.MODEL.USE_CHECKPOINT,
         )
 
+    def position_grids(self) -> dict[str, tuple[Size, int]]:
+        """Return {parameter: (token grid, rows before it)} of the learned positions."""
+        frames, *space = self.grid
+        if not self.separate_positions:
+            return {"pos_embed": (self.grid, int(self.cls_token is not None))}
+        return {"pos_embed_spatial": ((1, *space), 0), "pos_embed_temporal": ((frames, 1, 1), 0)}
+
     def positions(self) -> Tensor:
         """Return the positions of all tokens (1, N, D), the class token's first."""
         if not self.separate_positions:

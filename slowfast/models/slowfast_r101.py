@@ -133,7 +133,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, 4 * channels_inner, T, H', W')."""
         shortcut_BCTHW = x_BCTHW if self.shortcut is None else self.shortcut(x_BCTHW)
-        return self.relu(self.btnk(x_BCTHW) + shortcut_BCTHW)
+        return self.relu(self.btnk(x_BCTHW).add_(shortcut_BCTHW))
 
 
 class Lateral(nn.Module):

@@ -171,6 +171,8 @@ class VideoMAE(nn.Module):
             raise InputError(f"VIDEOMAE.EMBED_DIM {embed_dim} is no multiple of VIDEOMAE.NUM_HEADS {num_heads}")
         self.patch_size, self.tubelet_size, self.use_checkpoint = patch_size, tubelet_size, use_checkpoint
         tokens = self.count_tokens((num_frames, crop_size, crop_size))
+        side = crop_size // patch_size
+        self.grid = (num_frames // tubelet_size, side, side)
         self.pos_embed = nn.Parameter(torch.zeros(1, tokens, embed_dim)) if learnable_positions else None
         self.patch_embed = PatchEmbed(embed_dim, patch_size=patch_size, tubelet_size=tubelet_size)
         settings = dict(heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, init_values=init_values)
@@ -214,6 +216,10 @@ class VideoMAE(nn.Module):
             head_dropout=keys.FC_DROPOUT_RATE,
             use_checkpoint=cfg.MODEL.USE_CHECKPOINT,
         )
+
+    def position_grids(self) -> dict[str, tuple[tuple[int, int, int], int]]:
+        """Return {parameter: (token grid, rows before it)} of the learned positions."""
+        return {} if self.pos_embed is None else {"pos_embed": (self.grid, 0)}
 
     def count_tokens(self, size: tuple[int, int, int]) -> int:
         """Return the number of tokens N of clips of a size (T, H, W).

@@ -1,0 +1,285 @@
+"""Load the weights of a file into a network, with a report of every name and a refusal when too few fit."""
+
+import argparse
+import logging
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from slowfast.models.convert import inflate, repeat_to, resize_positions
+from slowfast.models.naming import candidates
+from slowfast.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+SMALLEST_SHARE = 0.9
+WRAPPERS = ("model_state", "state_dict", "model_state_dict", "model", "module", "blobs")
+HEADS = ("head.", "projection.")
+FOREIGN_HEADS = ("cls_head.",)
+_PLAIN_OBJECTS = (argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "bBhHiIlLqQefd?"})
+_NAMES_SHOWN = 3
+
+
+@dataclass
+class LoadReport:
+    """What happened to every tensor of a file and of a network.
+
+    Attributes:
+        path: the file.
+        layout: whose naming the file uses.
+        matched: names of the network that got a value.
+        missing: names of the network that kept their own.
+        unexpected: names of the file that the network has no place for.
+        converted: (name, how) of matched tensors that had another shape.
+        dropped: (name, why) of tensors that were left out: another class count or shape.
+        share: matched share of the network's parameters outside the head, 0 to 1.
+    """
+
+    path: str
+    layout: str
+    matched: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    converted: list[tuple[str, str]] = field(default_factory=list)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+    share: float = 0.0
+
+    def summary(self) -> str:
+        """Return the report as one line."""
+        parts = [f"{len(self.matched)} tensors matched ({100 * self.share:.1f} % of the parameters outside the head)"]
+        if self.converted:
+            parts.append(f"{len(self.converted)} of them converted ({self.converted[0][1]})")
+        for label, names in (
+            ("missing", self.missing),
+            ("unexpected", self.unexpected),
+            ("dropped", [f"{name}: {why}" for name, why in self.dropped]),
+        ):
+            if names:
+                parts.append(f"{len(names)} {label} ({_some(names)})")
+        return f"{self.path} in {self.layout}: {', '.join(parts)}"
+
+
+def load_weights(
+    model: nn.Module, path: str | Path, *, clear_patterns: Sequence[str] = (), smallest_share: float = SMALLEST_SHARE
+) -> LoadReport:
+    """Copy the tensors of a file into a network.
+
+    Args:
+        model: network that receives the weights; untouched when the file is refused.
+        path: `.pth`-like file of `torch.save`, Caffe2 pickle or `.safetensors`; only tensors are read from it.
+        clear_patterns: substrings removed wherever they occur in a name.
+        smallest_share: smallest share of the parameters outside the head that has to match, 0 to 1.
+
+    Returns:
+        What matched, is missing, unexpected, converted and dropped.
+
+    Raises:
+        InputError: no readable checkpoint, or one that fits too little of the network.
+    """
+    state = unwrap_state(read_file(path), path)
+    for pattern in clear_patterns:
+        state = {name.replace(pattern, ""): tensor for name, tensor in state.items()}
+    plans = [_match(model, rename(), str(path), layout) for layout, rename in candidates(state)]
+    report, values = max(plans, key=lambda plan: (plan[0].share, len(plan[0].matched)))
+    if report.share < smallest_share:
+        raise InputError(_refusal(report, smallest_share))
+    targets = dict(model.named_parameters()) | dict(model.named_buffers())
+    with torch.no_grad():
+        for name, value in values.items():
+            targets[name].copy_(value)
+    heads = [name for name, why in report.dropped if "classes" in why]
+    if heads:
+        logger.warning("%s: head left out: %s", path, dict(report.dropped)[heads[0]])
+    return report
+
+
+def read_file(path: str | Path) -> Any:
+    """Return what a checkpoint file holds, without running anything in it.
+
+    Raises:
+        InputError: the file is absent, damaged, no checkpoint or asks for other objects than tensors and plain types.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint file, check the path")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    with open(path, "rb") as handle:
+        start = handle.read(2)
+    if not start:
+        raise InputError(f"{path}: the file is empty, fetch it again")
+    if path.suffix == ".pkl" and start != b"PK":
+        return _read_caffe2(path)
+    allowed = [*_PLAIN_OBJECTS, *_numpy_constructors()]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path}: {_unpickling_problem(str(error))}") from error
+    except Exception as error:
+        what = "truncated or damaged" if start == b"PK" else "not a checkpoint of torch.save"
+        raise InputError(f"{path}: the file is {what} ({_first_line(error)}), fetch it again") from error
+
+
+def _numpy_constructors() -> list:
+    """Return the functions by which pickled NumPy arrays and scalars are rebuilt."""
+    array = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    aliases = [(function, f"numpy.core.multiarray.{function.__name__}") for function in (array, scalar)]
+    return [array, scalar, *aliases]
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: not a whole safetensors file ({_first_line(error)}), fetch it again") from error
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Unpickler that knows NumPy arrays and plain types."""
+
+    _ALLOWED = frozenset(
+        {("_codecs", "encode"), ("numpy", "ndarray"), ("numpy", "dtype")}
+        | {(f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")}
+    )
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return one of the known constructors and refuse everything else."""
+        if (module, name) not in self._ALLOWED:
+            raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed")
+        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def _read_caffe2(path: Path) -> Any:
+    """Return the blobs of a Caffe2 pickle as tensors."""
+    try:
+        with open(path, "rb") as handle:
+            content = _ArraysOnly(handle, encoding="latin1").load()
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path}: {_unpickling_problem(str(error))}") from error
+    except Exception as error:
+        raise InputError(f"{path}: the file is no whole pickle ({_first_line(error)}), fetch it again") from error
+    blobs = content.get("blobs", content) if isinstance(content, Mapping) else {}
+    return {name: torch.from_numpy(blob) for name, blob in blobs.items() if isinstance(blob, np.ndarray)}
+
+
+def _unpickling_problem(text: str) -> str:
+    """Return what is wrong with a pickle, from the text of the error."""
+    words = text.replace("`", " ").split()
+    if "GLOBAL" in words:
+        found = words[words.index("GLOBAL") + 1]
+        return f"the file holds a pickled object ({found}) beside tensors and is refused, save its state dict alone"
+    return f"not a checkpoint of torch.save ({_first_line(text)}), fetch it again"
+
+
+def _first_line(error: Any) -> str:
+    """Return the first sentence of an error."""
+    text = str(error).strip().splitlines()
+    return text[0].split(". ")[0].rstrip(".")[:160] if text else type(error).__name__
+
+
+def unwrap_state(content: Any, path: str | Path) -> dict[str, Tensor]:
+    """Return the state dict inside a checkpoint, whatever it is wrapped in.
+
+    Raises:
+        InputError: there are no named tensors.
+    """
+    for _ in range(len(WRAPPERS)):
+        inner = [content[key] for key in WRAPPERS if _holds_tensors(content, key)]
+        if not inner:
+            break
+        content = inner[0]
+    tensors = content.items() if isinstance(content, Mapping) else ()
+    state = {name: value for name, value in tensors if isinstance(name, str) and isinstance(value, Tensor)}
+    if not state:
+        keys = _some([str(key) for key in content]) if isinstance(content, Mapping) and content else "nothing"
+        raise InputError(f"{path}: no named tensors in the file (it holds {keys}), a state dict is needed")
+    return state
+
+
+def _holds_tensors(content: Any, key: str) -> bool:
+    """Tell whether `content[key]` is a mapping."""
+    return isinstance(content, Mapping) and isinstance(content.get(key), Mapping) and len(content[key]) > 0
+
+
+def _match(model: nn.Module, state: dict[str, Tensor], path: str, layout: str) -> tuple[LoadReport, dict[str, Tensor]]:
+    """Return the report and the values that a renamed state dict has for a network."""
+    report, values = LoadReport(path, layout), {}
+    own = model.state_dict()
+    other_head = _other_head(own, state)
+    for name, tensor in state.items():
+        if name in other_head or name.startswith(FOREIGN_HEADS):
+            report.dropped.append((name, other_head.get(name, "head of another network, its classes are not ours")))
+        elif name not in own:
+            report.unexpected.append(name)
+        else:
+            _fit(model, name, tensor, own[name], report, values)
+    report.matched = list(values)
+    report.missing = [name for name in own if name not in values]
+    outside = {name: p.numel() for name, p in model.named_parameters() if not name.startswith(HEADS)}
+    found = sum(count for name, count in outside.items() if name in values)
+    report.share = found / max(sum(outside.values()), 1)
+    return report, values
+
+
+def _fit(model: nn.Module, name: str, tensor: Tensor, own: Tensor, report: LoadReport, values: dict) -> None:
+    """Add the value for one tensor, converted where its shape differs, or say why it was left out."""
+    if tensor.shape == own.shape:
+        values[name] = tensor
+        return
+    grids = model.position_grids() if hasattr(model, "position_grids") else {}
+    if own.ndim == 5:
+        value, how = inflate(tensor, own.shape), f"2D kernels inflated to {own.shape[2]} frames"
+    elif own.ndim == 1:
+        value, how = repeat_to(tensor, own.shape), "statistics repeated"
+    else:
+        resized = resize_positions(tensor, own.shape, *grids[name]) if name in grids else None
+        value, how = resized if resized is not None else (None, "")
+    if value is None:
+        report.dropped.append((name, f"shape {tuple(tensor.shape)} in the file, {tuple(own.shape)} in the network"))
+    else:
+        values[name] = value
+        report.converted.append((name, how))
+
+
+def _other_head(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return {name: why} of the file's head when it is not of the network's shape."""
+    names = [name for name in state if name.startswith(HEADS) and name in own]
+    if all(state[name].shape == own[name].shape for name in names):
+        return {}
+    classes = next(state[name].shape[0] if state[name].ndim else 0 for name in names)
+    wanted = own[names[0]].shape[0]
+    return dict.fromkeys(names, f"{classes} classes in the file, {wanted} in the network")
+
+
+def _refusal(report: LoadReport, smallest_share: float) -> str:
+    """Return the sentence that refuses a file."""
+    dropped = [f"{name} {why}" for name, why in report.dropped]
+    parts = [f"{len(report.matched)} tensors match"]
+    for label, names in (
+        ("the network misses", report.missing),
+        ("the file has besides", report.unexpected),
+        ("left out", dropped),
+    ):
+        if names:
+            parts.append(f"{label} {len(names)} ({_some(names)})")
+    return (
+        f"{report.path}: only {100 * report.share:.1f} % of the network's parameters outside the head are in this file,"
+        f" {100 * smallest_share:.0f} % are needed ({'; '.join(parts)}): check MODEL.ARCH and the sizes"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first names of a list."""
+    return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
