@@ -1,122 +1,22 @@
 """Loaders of batches, and the only place of this room that reads a config."""
 
-import signal
 import zlib
-from collections.abc import Callable, Iterator, Sequence
 
-import torch
 from fvcore.common.config import CfgNode
-from torch.utils.data import DataLoader, Dataset
 
+from slowfast.datasets.frame_source import FrameSource
 from slowfast.datasets.records import read_list
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
+from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.splits import LABELLED_ROLES, check_role, resolve_split
-from slowfast.datasets.video_dataset import (
-    EvalDataset,
-    FrameSampling,
-    FrameSource,
-    TrainDataset,
-    collate_eval,
-    collate_train,
-)
+from slowfast.datasets.video_dataset import EvalDataset, TrainDataset, collate_eval, collate_train
+from slowfast.datasets.video_loader import VideoLoader
 from slowfast.datasets.views import EvalViews, Normalisation, TrainViews
 from slowfast.transforms.rand_augment import parse_policy
 from slowfast.utils.errors import InputError
-from slowfast.utils.logging import get_logger
 from slowfast.utils.paths import repo_path
 
-logger = get_logger(__name__)
-
-Batch = dict[str, object]
 _SAMPLINGS = {"ug2_sparse": "uniform", "ug2": "dense", "track3": "segment"}
-
-
-class VideoLoader:
-    """Batches of one split for one process.
-
-    Iterate it once per epoch after `set_epoch`. Damaged videos are logged once, collected in `failed`, and stop the
-    run when they are too many.
-
-    Args:
-        dataset: items.
-        sampler: batches of keys.
-        collate: items to batch.
-        name: of the split, for messages.
-        num_workers: decoding processes; 0 decodes in this process.
-        pin_memory: page-locked batches.
-        timeout: seconds a worker may take for one batch.
-        max_failed: share of the rows of this process that may be unreadable.
-        persistent: keep the workers between epochs.
-    """
-
-    def __init__(
-        self,
-        *,
-        dataset: Dataset,
-        sampler: EpochSampler | EvalSampler,
-        collate: Callable[[Sequence], Batch],
-        name: str,
-        num_workers: int = 0,
-        pin_memory: bool = False,
-        timeout: float = 0,
-        max_failed: float = 1.0,
-        persistent: bool = False,
-    ) -> None:
-        self.dataset, self.sampler, self.name = dataset, sampler, name
-        self.max_failed = max_failed
-        self.failed: dict[str, str] = {}
-        self.position = 0
-        self._loader = DataLoader(
-            dataset,
-            batch_sampler=sampler,
-            collate_fn=collate,
-            num_workers=num_workers,
-            pin_memory=pin_memory and torch.cuda.is_available(),
-            timeout=timeout if num_workers else 0,
-            worker_init_fn=_init_worker,
-            persistent_workers=persistent and num_workers > 0,
-        )
-
-    def __len__(self) -> int:
-        """Return the number of batches of a whole epoch."""
-        return len(self.sampler)
-
-    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
-        """Choose the epoch of the next iteration, and the batch with which it begins."""
-        self.sampler.set_epoch(epoch, start_batch)
-
-    def __iter__(self) -> Iterator[Batch]:
-        self.position = self.sampler.start_batch
-        for batch in self._loader:
-            self._note(batch["failed"])
-            self.position += 1
-            yield batch
-        self.sampler.start_batch = 0
-
-    def _note(self, failures: Sequence[tuple[int, str, str]]) -> None:
-        """Log and collect what could not be read.
-
-        Raises:
-            InputError: when too many videos failed.
-        """
-        for _, name, reason in failures:
-            if name not in self.failed:
-                self.failed[name] = reason
-                logger.warning("%s: %s cannot be read: %s", self.name, name, reason)
-        allowed = self.max_failed * len(self.dataset)
-        if len(self.failed) > allowed:
-            name, reason = next(iter(self.failed.items()))
-            raise InputError(
-                f"split {self.name!r}: {len(self.failed)} of {len(self.dataset)} videos cannot be read, more than"
-                f" DATA.MAX_FAILED {self.max_failed} allows (first: {name}: {reason}); check them with"
-                " tools/check_videos.py"
-            )
-
-
-def _init_worker(_: int) -> None:
-    """Give a worker one thread, and leave interrupts to the main process."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def build_dataset(

@@ -3,6 +3,8 @@
 `view=None` draws for training; a number gives that test view. Every function returns int64 (T,), ascending.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -121,3 +123,41 @@ def _check(length: int, num_frames: int, view: int | None, num_views: int) -> No
         raise ValueError(f"length {length} and num_frames {num_frames}: at least 1 is needed")
     if view is not None and not 0 <= view < num_views:
         raise ValueError(f"view {view} lies outside 0..{num_views - 1}")
+
+
+_PER_SEGMENT = {"uniform": uniform_indices, "segment": segment_indices}
+
+
+@dataclass(frozen=True)
+class FrameSampling:
+    """How a clip's frames are chosen.
+
+    Args:
+        kind: `uniform` (one per segment), `dense` (a fixed step) or `segment` (one per segment of whole length).
+        num_frames: T.
+        sampling_rate: frame step of dense sampling.
+        use_offset: dense test views reach from the first to the last start.
+    """
+
+    kind: str
+    num_frames: int
+    sampling_rate: int = 1
+    use_offset: bool = True
+
+    def train(self, length: int, rng: np.random.Generator) -> np.ndarray:
+        """Return one random clip's frames, int64 (T,)."""
+        if self.kind in _PER_SEGMENT:
+            return _PER_SEGMENT[self.kind](length, self.num_frames, rng=rng)
+        return dense_indices(length, self.num_frames, self.sampling_rate, rng=rng)
+
+    def test(self, length: int, num_views: int) -> np.ndarray:
+        """Return the frames of all test views, int64 (V, T)."""
+        return np.stack([self._view(length, view, num_views) for view in range(num_views)])
+
+    def _view(self, length: int, view: int, num_views: int) -> np.ndarray:
+        """Return the frames of one test view."""
+        if self.kind in _PER_SEGMENT:
+            return _PER_SEGMENT[self.kind](length, self.num_frames, view, num_views)
+        if self.use_offset:
+            return dense_indices(length, self.num_frames, self.sampling_rate, view, num_views)
+        return dense_indices_no_offset(length, self.num_frames, self.sampling_rate, view, num_views)

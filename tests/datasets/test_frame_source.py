@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from slowfast.datasets.frame_source import FrameSource
+from slowfast.video import VideoError
+
+
+def every_third(length: int) -> np.ndarray:
+    return np.arange(0, length, 3)
+
+
+def test_stored_clips_give_the_same_frames(clips, tmp_path):
+    path = str(clips / "clip 2.mp4")
+    expected, problems = FrameSource().read(path, every_third)
+    assert expected.shape == (4, 48, 64, 3) and problems == ""
+    source = FrameSource(cache_dir=tmp_path)
+    for _ in range(2):
+        assert np.array_equal(source.read(path, every_third)[0], expected)
+    assert len(list(tmp_path.glob("*.npy"))) == 1
+
+
+def test_a_changed_file_is_decoded_again(tmp_path, make_clip):
+    path = tmp_path / "a.mp4"
+    make_clip(path, 20)
+    source = FrameSource(cache_dir=tmp_path / "store")
+    assert len(source.read(str(path), lambda length: np.arange(length))[0]) == 12
+    make_clip(path, 20, frames=5)
+    assert len(source.read(str(path), lambda length: np.arange(length))[0]) == 5
+
+
+def test_a_damaged_store_is_passed_over(clips, tmp_path):
+    source = FrameSource(cache_dir=tmp_path)
+    path = str(clips / "clip 1.mp4")
+    expected = source.read(path, every_third)[0]
+    for stored in tmp_path.glob("*.npy"):
+        stored.write_bytes(b"\x93NUMPY broken")
+    assert np.array_equal(source.read(path, every_third)[0], expected)
+
+
+def test_a_store_that_cannot_be_written_ends_storing_only(clips, tmp_path):
+    (tmp_path / "file").write_text("")
+    source = FrameSource(cache_dir=tmp_path / "file" / "store")
+    assert len(source.read(str(clips / "clip 0.mp4"), every_third)[0]) == 4
+    assert source.cache_dir is None
+
+
+def test_unreadable_files(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"\0" * 100)
+    with pytest.raises(VideoError):
+        FrameSource(cache_dir=tmp_path / "store").read(str(tmp_path / "a.mp4"), every_third)
