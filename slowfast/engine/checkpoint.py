@@ -1,5 +1,6 @@
 """Checkpoints that are whole, verified and free of code: tensors and plain types with a digest."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -14,6 +15,7 @@ import torch
 
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write
+from slowfast.utils.tensor_files import TensorFileError, read_tensor_file
 
 logger = logging.getLogger(__name__)
 
@@ -34,34 +36,46 @@ def save_checkpoint(path: str | Path, state: dict[str, Any]) -> None:
         OSError: the disk is full or the folder cannot be written; an older file of that name is untouched.
     """
     state = {**state, DIGEST: state_digest(state)}
-    with atomic_write(path) as aside:
+    with atomic_write(path) as aside, open(aside, "wb") as handle:
         try:
-            torch.save(state, aside)
+            torch.save(state, handle)
         except RuntimeError as error:
-            # torch reports a full disk as a RuntimeError of its zip writer.
-            raise OSError(28, "no space left on the disk", str(path)) from error
+            # The writer of torch hides why a write failed; then nearly always the disk is full.
+            raise OSError(errno.ENOSPC, "no space left on the disk", str(path)) from error
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Return a checkpoint's state on the CPU, after checking its digest.
 
     Raises:
-        DamagedCheckpoint: the file cannot be read, holds other objects than tensors and plain types,
-            or does not match its digest.
+        DamagedCheckpoint: the file is damaged, holds other objects than tensors and plain types, claims more than it
+            has, or does not match its digest.
+        InputError: there is no such file, or it cannot be read.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_tensor_file(path)
+    except TensorFileError as error:
+        raise DamagedCheckpoint(str(error)) from None
     except FileNotFoundError:
         raise InputError(f"{path}: no such checkpoint; check the path or train first") from None
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DamagedCheckpoint(f"{path}: not a readable checkpoint ({reason}); use another one") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the disk and its rights") from None
     if not isinstance(state, dict) or "model_state" not in state:
         raise DamagedCheckpoint(f"{path}: has no 'model_state', so it is not a checkpoint of this library")
     digest = state.pop(DIGEST, None)
     if digest is not None and digest != state_digest(state):
-        raise DamagedCheckpoint(f"{path}: damaged (its digest does not match); use the one before")
+        raise DamagedCheckpoint(f"{path}: damaged (its digest does not match its content); use another checkpoint")
     return state
+
+
+def verify_checkpoint(path: str | Path) -> None:
+    """Refuse a checkpoint of this library whose content does not match its digest; other files pass.
+
+    Raises:
+        DamagedCheckpoint: naming the file.
+    """
+    if Path(path).suffix == ".pyth" and Path(path).is_file():
+        load_checkpoint(path)
 
 
 def state_digest(state: Any) -> str:
@@ -121,19 +135,35 @@ class CheckpointFolder:
         found = [path for path in self.folder.glob("checkpoint_epoch_*.pyth") if _NUMBERED.match(path.name)]
         return sorted(found, key=lambda path: int(_NUMBERED.match(path.name)[1]))
 
-    def load_last(self) -> dict[str, Any] | None:
-        """Return the newest undamaged state, or None; damaged files are named in a warning."""
-        latest = [self.folder / LATEST] if not self.numbered() else []
-        for path in [self.folder / PARTIAL, *reversed(self.numbered()), *latest]:
-            if not path.is_file():
-                continue
-            try:
-                state = load_checkpoint(path)
-            except DamagedCheckpoint as error:
-                logger.warning("%s", error)
-                continue
-            logger.info("resuming from %s", path)
-            return state
+    def clear(self) -> None:
+        """Remove all checkpoints, for a run that starts over."""
+        for path in [*self.numbered(), self.folder / PARTIAL, self.folder / LATEST]:
+            path.unlink(missing_ok=True)
+
+    def find_last(self) -> Path | None:
+        """Return the undamaged checkpoint that is furthest in the run, or None.
+
+        A damaged file is named in a warning and renamed to `<name>.damaged`, so that it is not taken again.
+        """
+        partial = self._progress(self.folder / PARTIAL)
+        for path in [*reversed(self.numbered()), self.folder / LATEST]:
+            progress = self._progress(path)
+            if progress is not None:
+                return self.folder / PARTIAL if partial is not None and partial > progress else path
+        return self.folder / PARTIAL if partial is not None else None
+
+    def _progress(self, path: Path) -> tuple[int, int] | None:
+        """Return (whole epochs, iterations after them) of one file; None when there is none or it is damaged."""
+        if not path.is_file():
+            return None
+        try:
+            state = load_checkpoint(path)
+            return int(state["epoch"]) + 1, int(state["iteration"])
+        except DamagedCheckpoint as error:
+            logger.warning("%s; it is kept as %s.damaged", error, path.name)
+        except (KeyError, TypeError, ValueError):
+            logger.warning("%s does not say where in a run it was made; it is kept as %s.damaged", path, path.name)
+        os.replace(path, path.with_name(f"{path.name}.damaged"))
         return None
 
     def _link_latest(self, path: Path) -> None:

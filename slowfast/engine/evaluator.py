@@ -12,6 +12,7 @@ from slowfast.ensemble.predictions import Predictions
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.progress import Progress
+from slowfast.utils.stop import check_stop
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +64,14 @@ class Evaluator:
 
         Raises:
             InputError: more than `max_failed` of the videos cannot be read.
+            Preempted: this process was asked to stop.
         """
         was_training = model.training
         model.eval()
         progress = Progress(len(self.names) // distributed.world_size(), f"testing {self.split}", emit=logger.info)
         scores, videos, views, failed = [], [], [], []
         for batch in self.loader:
+            check_stop(f"the evaluation of {self.split}")
             failed += batch["failed"]
             self._check_failed(failed)
             if len(batch["index"]):

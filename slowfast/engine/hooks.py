@@ -1,6 +1,7 @@
 """Hooks: log lines, TensorBoard, checkpoints, evaluation with the best checkpoint."""
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from slowfast.engine.checkpoint import CheckpointFolder, save_checkpoint
 from slowfast.engine.evaluator import Evaluator
+from slowfast.engine.tensorboard import ScalarWriter
 from slowfast.engine.trainer import Hook, Trainer
 from slowfast.utils import distributed
 from slowfast.utils.cli import Preempted
@@ -21,24 +23,25 @@ class LogHook(Hook):
 
     Args:
         period: iterations between two lines.
-        writer: TensorBoard writer or None.
+        writer: of TensorBoard files.
     """
 
-    def __init__(self, *, period: int, writer: Any = None) -> None:
+    def __init__(self, *, period: int, writer: ScalarWriter) -> None:
         self.period, self.writer = period, writer
         self.start = time.monotonic()
         self.done = 0
 
     def before_train(self, trainer: Trainer) -> None:
-        """Start the clock."""
+        """Start the clock, and the curves where the run goes on."""
         self.start, self.done = time.monotonic(), 0
+        self.writer.start(trainer.epoch * trainer.length + trainer.iteration)
 
     def after_step(self, trainer: Trainer, result: dict[str, Any]) -> None:
         """Add to the epoch's means; log every `period` iterations."""
         self.done += 1
         for prefix in ("", "target_"):
             count = result.get(f"{prefix}count")
-            if count:
+            if count and math.isfinite(result[f"{prefix}loss"]):
                 trainer.means.add(f"{prefix}loss", result[f"{prefix}loss"] * count, count)
                 for name in ("top1_err", "top5_err"):
                     trainer.means.add(prefix + name, 100.0 * result[prefix + name], count)
@@ -62,10 +65,9 @@ class LogHook(Hook):
             "epoch %d/%d iter %d/%d %s ETA %s",
             trainer.epoch + 1, trainer.max_epoch, trainer.iteration, trainer.length, text, eta,
         )  # fmt: skip
-        if self.writer is not None:
-            step = trainer.epoch * trainer.length + trainer.iteration
-            for name, value in values.items():
-                self.writer.add_scalar(f"train/{name}", value, step)
+        step = trainer.epoch * trainer.length + trainer.iteration
+        for name, value in values.items():
+            self.writer.add(f"train/{name}", value, step)
 
     def after_epoch(self, trainer: Trainer) -> None:
         """Write one `train_epoch` record."""
@@ -73,6 +75,10 @@ class LogHook(Hook):
         lr = trainer.schedule.at(trainer.epoch + (trainer.length - 1) / trainer.lr_length)
         values = {name: trainer.means.mean(name) for name in names}
         trainer.metrics.write("train_epoch", epoch=trainer.epoch + 1, lr=lr, **values)
+
+    def after_train(self, trainer: Trainer) -> None:
+        """Close the curves."""
+        self.writer.close()
 
 
 class CheckpointHook(Hook):
@@ -100,7 +106,6 @@ class CheckpointHook(Hook):
         """Save inside an epoch."""
         if distributed.is_main():
             self.folder.save_partial({**state, **self.extra})
-        distributed.barrier()
 
     def after_epoch(self, trainer: Trainer) -> None:
         """Save when it is time."""
@@ -109,23 +114,24 @@ class CheckpointHook(Hook):
         stopping = trainer.stop_asked()
         if due or stopping:
             self._save(trainer)
+            trainer.unsaved = None
         if stopping:
+            distributed.barrier()
             raise Preempted(f"saved after epoch {trainer.epoch + 1}; call again to go on")
 
     def _save(self, trainer: Trainer) -> None:
         """Save the state after the present epoch."""
-        state = trainer.state_dict()
+        state = trainer.state_dict(epoch_done=True)
         if distributed.is_main():
             self.folder.save_epoch({**state, **self.extra}, trainer.epoch, latest=self.every_epoch)
-        distributed.barrier()
 
     def after_train(self, trainer: Trainer) -> None:
         """Record that nothing is left to do."""
         if trainer.pending_evaluation:
-            trainer.epoch, trainer.iteration = trainer.max_epoch - 1, trainer.length
-            trainer.pending_evaluation = False
+            trainer.epoch, trainer.pending_evaluation = trainer.max_epoch - 1, False
             self._save(trainer)
-            trainer.epoch, trainer.iteration = trainer.max_epoch, 0
+            trainer.epoch = trainer.max_epoch
+            distributed.barrier()
 
 
 class EvaluationHook(Hook):
@@ -136,7 +142,7 @@ class EvaluationHook(Hook):
         period: epochs between two evaluations.
         best_path: where the best checkpoint goes.
         extra: entries of the checkpoint (`cfg`).
-        writer: TensorBoard writer or None.
+        writer: of TensorBoard files.
     """
 
     def __init__(
@@ -146,7 +152,7 @@ class EvaluationHook(Hook):
         period: int,
         best_path: Path,
         extra: dict,
-        writer: Any = None,
+        writer: ScalarWriter,
     ) -> None:
         self.evaluators, self.period, self.best_path = evaluators, period, best_path
         self.extra, self.writer = extra, writer
@@ -159,10 +165,8 @@ class EvaluationHook(Hook):
         """Repeat an evaluation that a stop interrupted; its epoch is already finished."""
         if trainer.pending_evaluation and trainer.epoch > 0 and trainer.iteration == 0:
             trainer.epoch -= 1
-            trainer.iteration = trainer.length
             self._evaluate(trainer)
             trainer.epoch += 1
-            trainer.iteration = 0
 
     def after_epoch(self, trainer: Trainer) -> None:
         """Evaluate when it is time."""
@@ -179,10 +183,8 @@ class EvaluationHook(Hook):
             place = {"epoch": trainer.epoch + 1, "split": split}
             trainer.metrics.write("val_epoch", **place, top1_err=top1, top5_err=top5, min_top1_err=best)
             logger.info("epoch %d %s top-1 %.2f %% (best %.2f %%)", trainer.epoch + 1, split, 100 - top1, 100 - best)
-            if self.writer is not None:
-                self.writer.add_scalar(f"val/{split}_top1", 100.0 - top1, trainer.epoch + 1)
+            self.writer.add(f"val/{split}_top1", 100.0 - top1, (trainer.epoch + 1) * trainer.length)
         if is_best:
-            state = trainer.state_dict()
+            state = trainer.state_dict(epoch_done=True)
             if distributed.is_main():
                 save_checkpoint(self.best_path, {**state, **self.extra})
-            distributed.barrier()

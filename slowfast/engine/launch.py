@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from fvcore.common.config import CfgNode
 from torch import nn
 
@@ -22,34 +21,29 @@ from slowfast.engine.build import (
     start_path,
     validation_role,
 )
-from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, plain_state, unwrap
+from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, plain_state, unwrap, verify_checkpoint
+from slowfast.engine.failures import explain_failures
 from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
 from slowfast.engine.metrics import MetricsLog
 from slowfast.engine.precise_bn import PreciseBNHook, adapt_batchnorm
 from slowfast.engine.preflight import check_inputs
+from slowfast.engine.run_folder import BEST, METRICS, checkpoints_of, prepare_folder, start_over
+from slowfast.engine.tensorboard import ScalarWriter
 from slowfast.engine.trainer import Trainer
 from slowfast.ensemble.predictions import save_predictions
 from slowfast.models import build_model
 from slowfast.models.weights import load_weights
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
-from slowfast.utils.files import write_text
 from slowfast.utils.lock import folder_lock
 from slowfast.utils.logging import setup_logging
 from slowfast.utils.paths import repo_path
+from slowfast.utils.stop import stop_signals
 
 logger = logging.getLogger(__name__)
 
-BEST = "best.pyth"
-RESOLVED = "config.yaml.resolved"
-# Keys that may differ between the runs that share a folder: they do not change what is learned.
-_FREE_SECTIONS = ("TEST", "TENSORBOARD", "DATA_LOADER")
-_FREE_KEYS = (
-    "OUTPUT_DIR", "NUM_GPUS", "NUM_THREADS", "LOG_PERIOD", "LOG_MODEL_INFO", "DIST_BACKEND", "TRAIN.ENABLE",
-    "TRAIN.AUTO_RESUME", "TRAIN.KEEP_CHECKPOINTS", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.SAVE_LATEST",
-    "TRAIN.CHECKPOINT_PERIOD", "TRAIN.COMPILE", "DATA.CACHE_DIR", "DATA.PATH_PREFIX", "DATA.DECODING_BACKEND",
-    "DATA.GAMMA.TEST",
-)  # fmt: skip
+# What a training takes from a training state of another folder; the rest belongs to that run.
+_CARRIED = ("model_state", "optimizer_state", "scaler_state", "scaler", "epoch")
 
 
 def run_experiment(cfg: CfgNode) -> None:
@@ -60,59 +54,62 @@ def run_experiment(cfg: CfgNode) -> None:
         Preempted: asked to stop; everything an exact resume needs is saved.
     """
     output = repo_path(cfg.OUTPUT_DIR)
-    check_inputs(cfg, output)
-    with process_setup(cfg) as device:
-        lock = folder_lock(output) if distributed.is_main() else contextlib.nullcontext()
-        with lock:
-            setup_logging(output, main_process=distributed.is_main())
-            _guard_folder(cfg, output)
-            distributed.barrier()
-            model = build_model(cfg).to(device)
-            if cfg.LOG_MODEL_INFO:
-                count = sum(parameter.numel() for parameter in model.parameters())
-                logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
-            if cfg.TRAIN.ENABLE:
-                train(cfg, model, output, device)
-            if cfg.TEST.ENABLE:
+    with process_setup(cfg) as device, contextlib.ExitStack() as stack:
+        distributed.from_main(lambda: check_inputs(cfg, output))
+        distributed.from_main(lambda: stack.enter_context(folder_lock(output)))
+        setup_logging(output, main_process=distributed.is_main())
+        state = prepare_folder(cfg, output)
+        model = build_model(cfg).to(device)
+        if cfg.LOG_MODEL_INFO:
+            count = sum(parameter.numel() for parameter in model.parameters())
+            logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
+        if cfg.TRAIN.ENABLE:
+            with explain_failures(cfg, "training"):
+                train(cfg, model, output, device, state)
+        if cfg.TEST.ENABLE:
+            with explain_failures(cfg, "testing"):
                 test(cfg, model, output, device)
 
 
 @contextlib.contextmanager
 def process_setup(cfg: CfgNode):
-    """Join the job, seed every generator, set the threads; yield the device."""
-    with distributed.process_group(cfg.NUM_GPUS, cfg.DIST_BACKEND) as device:
+    """Join the job, set threads, seeds and what SIGTERM does; yield the device."""
+    with stop_signals(), distributed.process_group(cfg.NUM_GPUS, cfg.DIST_BACKEND) as device:
         if cfg.NUM_THREADS:
             torch.set_num_threads(cfg.NUM_THREADS)
-        seed = cfg.RNG_SEED + distributed.rank()
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
+        seed_generators(cfg)
         yield device
 
 
-def train(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> None:
-    """Train, going on from the checkpoints in `output` when there are any."""
-    folder = CheckpointFolder(output / "checkpoints", keep=cfg.TRAIN.KEEP_CHECKPOINTS)
-    state = folder.load_last() if cfg.TRAIN.AUTO_RESUME else None
+def seed_generators(cfg: CfgNode) -> None:
+    """Seed every random generator of this process."""
+    seed = cfg.RNG_SEED + distributed.rank()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def train(
+    cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, state: dict[str, Any] | None = None
+) -> None:
+    """Train, going on from `state` when there is one (of this folder's checkpoints)."""
     if state is not None and _is_finished(state, cfg):
         logger.info("training of %d epochs is already finished", cfg.SOLVER.MAX_EPOCH)
         return
     fresh = state is None
     if fresh:
         state = load_start(cfg, model)
-    trainer = build_trainer(cfg, model, output, device, folder)
+    trainer = build_trainer(cfg, model, output, device)
     if fresh:
-        (output / "metrics.jsonl").unlink(missing_ok=True)
+        distributed.from_main(lambda: start_over(cfg, output))
     if state is not None:
         trainer.load_state_dict(state)
     trainer.train()
 
 
-def build_trainer(
-    cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, folder: CheckpointFolder
-) -> Trainer:
+def build_trainer(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> Trainer:
     """Return the loop with its step, loaders and hooks."""
-    writer = _summary_writer(output) if cfg.TENSORBOARD.ENABLE and distributed.is_main() else None
+    writer = ScalarWriter(output / "tensorboard" if cfg.TENSORBOARD.ENABLE and distributed.is_main() else None)
     loaders = build_train_loaders(cfg)
     hooks: list[Any] = [LogHook(period=cfg.LOG_PERIOD, writer=writer)]
     if cfg.BN.USE_PRECISE_STATS:
@@ -128,7 +125,7 @@ def build_trainer(
         writer=writer,
     )
     checkpoints = CheckpointHook(
-        folder=folder,
+        folder=checkpoints_of(cfg, output),
         period=cfg.TRAIN.CHECKPOINT_PERIOD,
         every_epoch=cfg.TRAIN.SAVE_LATEST,
         evaluation=evaluation,
@@ -137,11 +134,11 @@ def build_trainer(
     return Trainer(
         step=build_step(cfg, _wrap(cfg, model, device), device),
         loaders=loaders,
-        schedule=build_schedule(cfg),
+        schedule=build_schedule(cfg, cfg.TRAIN.STEPS_PER_EPOCH or len(loaders[0])),
         max_epoch=cfg.SOLVER.MAX_EPOCH,
         seed=cfg.RNG_SEED,
         hooks=[*hooks, checkpoints, evaluation],
-        metrics=MetricsLog(output / "metrics.jsonl" if distributed.is_main() else None),
+        metrics=MetricsLog(output / METRICS if distributed.is_main() else None),
         steps_per_epoch=cfg.TRAIN.STEPS_PER_EPOCH,
         save_partial_every=60.0 * cfg.TRAIN.SAVE_EVERY_MINUTES,
     )
@@ -157,7 +154,8 @@ def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
     if named and not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and path.suffix == ".pyth":
         state = load_checkpoint(path)
         if "optimizer_state" in state and "epoch" in state:
-            return state
+            return {key: state[key] for key in _CARRIED if key in state}
+    verify_checkpoint(path)
     report = load_weights(model, path, clear_patterns=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN))
     logger.info("%s", report.summary())
     return None
@@ -166,10 +164,13 @@ def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
 def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> None:
     """Test the chosen weights on TEST.DATA_SELECT and TEST.ALSO; each gives one PKL in `output`."""
     path = test_checkpoint(cfg, output)
+    verify_checkpoint(path)
     logger.info("%s", load_weights(model, path).summary())
     stored = plain_state(model)
     main = TestSetting(cfg.TEST.DATA_SELECT, cfg.TEST.NUM_ENSEMBLE_VIEWS, cfg.TEST.NUM_SPATIAL_CROPS)
     for setting in dict.fromkeys([main, *map(parse_also, cfg.TEST.ALSO)]):
+        # So that a test is the same in the run that trained and in a later one.
+        seed_generators(cfg)
         gamma = cfg.DATA.GAMMA.TEST if setting.gamma is None else setting.gamma
         if setting.bn_split:
             _adapt_to(cfg, model, setting.bn_split, gamma, device)
@@ -251,45 +252,3 @@ def _wrap(cfg: CfgNode, model: nn.Module, device: torch.device) -> nn.Module:
         return model
     ids = [device.index] if device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(model, device_ids=ids, find_unused_parameters=cfg.MODEL.ARCH == "sf")
-
-
-def _summary_writer(output: Path) -> Any:
-    """Return a TensorBoard writer (imported late: it is slow to load)."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(output / "tensorboard"))
-
-
-def _guard_folder(cfg: CfgNode, output: Path) -> None:
-    """Write the resolved configuration, unless the folder holds a training of another one."""
-    if not distributed.is_main():
-        return
-    path = output / RESOLVED
-    if not cfg.TRAIN.ENABLE:
-        if not path.exists():
-            write_text(path, dump_config(cfg))
-        return
-    has_checkpoints = any((output / "checkpoints").glob("checkpoint_*.pyth"))
-    if path.exists() and has_checkpoints and cfg.TRAIN.AUTO_RESUME:
-        differing = _differing_keys(yaml.safe_load(path.read_text(encoding="utf-8")), yaml.safe_load(dump_config(cfg)))
-        if differing:
-            raise InputError(
-                f"{output} holds a training with other settings ({', '.join(differing)}): choose another OUTPUT_DIR, "
-                "delete the folder, or set TRAIN.AUTO_RESUME False to start over in it"
-            )
-    write_text(path, dump_config(cfg))
-
-
-def _differing_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
-    """Return the dotted keys that differ and matter for what is learned."""
-    keys: list[str] = []
-    for name in sorted(set(old) | set(new)):
-        key = f"{prefix}{name}"
-        if key in _FREE_KEYS or key.split(".")[0] in _FREE_SECTIONS:
-            continue
-        left, right = old.get(name), new.get(name)
-        if isinstance(left, dict) and isinstance(right, dict):
-            keys += _differing_keys(left, right, f"{key}.")
-        elif left != right:
-            keys.append(key)
-    return keys

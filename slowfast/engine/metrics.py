@@ -28,13 +28,17 @@ class MetricsLog:
             handle.write(json.dumps(record) + "\n")
 
     def position(self) -> int:
-        """Return the length of the file in bytes."""
-        return self.path.stat().st_size if self.path is not None and self.path.exists() else 0
+        """Return the length of the file in bytes, which are on the disk then."""
+        if self.path is None or not self.path.exists():
+            return 0
+        with open(self.path, "ab") as handle:
+            os.fsync(handle.fileno())
+            return handle.tell()
 
     def cut(self, position: int) -> None:
         """Drop everything after `position` bytes."""
         if self.path is not None and self.path.exists():
-            os.truncate(self.path, min(position, self.position()))
+            os.truncate(self.path, min(position, self.path.stat().st_size))
 
 
 def _plain(value: Any) -> Any:
@@ -45,7 +49,7 @@ def _plain(value: Any) -> Any:
 
 
 class Mean:
-    """Weighted means of the values of an epoch, summed over the processes when read."""
+    """Weighted means of the values of an epoch."""
 
     def __init__(self) -> None:
         self.totals: dict[str, float] = {}

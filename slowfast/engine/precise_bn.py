@@ -15,6 +15,7 @@ from torch import nn
 from slowfast.engine.trainer import Hook, Trainer
 from slowfast.utils import distributed
 from slowfast.utils.progress import Progress
+from slowfast.utils.stop import check_stop
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -43,6 +44,9 @@ def adapt_batchnorm(
 
     Returns:
         The number of adapted layers; 0 when the network has no BatchNorm (nothing is read then).
+
+    Raises:
+        Preempted: this process was asked to stop.
     """
     was_training = model.training
     model.train()
@@ -59,6 +63,7 @@ def adapt_batchnorm(
 def _inputs(loader: Iterable, count: int, clips_of: Callable, progress: Progress) -> Iterator[torch.Tensor]:
     """Yield the network inputs of `count` batches."""
     for batch in itertools.islice(loader, count):
+        check_stop("a BatchNorm adaptation")
         yield clips_of(batch)
         progress.update()
 

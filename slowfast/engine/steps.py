@@ -1,6 +1,7 @@
 """Training steps: the maths of one iteration. Legend: B batch, C channels, T frames, H W, K classes."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from torch import nn
 from slowfast.losses import KLLoss
 from slowfast.solver import set_lr
 from slowfast.transforms.mixup import Mixup
+from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ class Update:
         device: where batches go.
         clip_norm: largest L2 norm of the gradient; 0 does not clip.
         autocast_dtype: torch.float16, torch.bfloat16 or None for full precision.
-        on_nan: `stop` or `skip` when a loss is not finite.
+        on_nan: `stop` or `skip` when a loss or its gradient is not finite.
     """
 
     model: nn.Module
@@ -57,32 +59,48 @@ class Update:
             names: videos of the batch, for the message about a loss that is not finite.
 
         Raises:
-            InputError: the loss is not finite and `on_nan` is `stop`.
+            InputError: the loss or its gradient is not finite and `on_nan` is `stop`.
         """
         enabled = self.autocast_dtype is not None
+        # A batch that is skipped must not leave its traces in the BatchNorm statistics either.
+        before = [buffer.clone() for buffer in self.model.buffers()] if self.on_nan == "skip" else []
         with torch.autocast(self.device.type, dtype=self.autocast_dtype or torch.bfloat16, enabled=enabled):
             logits_BK = self.model(clips)
             loss = loss_of(logits_BK.float())
         self.optimizer.zero_grad(set_to_none=True)
-        if not torch.isfinite(loss.detach()):
-            self._refuse(float(loss.detach()), names)
-            return {"loss": float(loss.detach()), "grad_norm": float("nan"), "logits": logits_BK.detach().float()}
+        result = {"loss": float(loss.detach()), "grad_norm": float("nan"), "logits": logits_BK.detach().float()}
+        if self._is_refused("loss", result["loss"], names):
+            self._forget(before)
+            return result
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm or float("inf"))
+        result["grad_norm"] = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm or float("inf")))
+        if not self.scaler.is_enabled() and self._is_refused("gradient norm", result["grad_norm"], names):
+            self._forget(before)
+            return result
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return {"loss": float(loss.detach()), "grad_norm": float(norm), "logits": logits_BK.detach().float()}
+        return result
 
-    def _refuse(self, loss: float, names: list[str]) -> None:
-        """Stop, or log the skipped batch."""
-        clips = ", ".join(dict.fromkeys(names))
+    def _forget(self, before: list[torch.Tensor]) -> None:
+        """Drop the gradient, and put the buffers back."""
+        self.optimizer.zero_grad(set_to_none=True)
+        for buffer, value in zip(self.model.buffers(), before):
+            buffer.copy_(value)
+
+    def _is_refused(self, what: str, value: float, names: list[str]) -> bool:
+        """Stop, or log and tell to skip, when a value is not finite in any process."""
+        if not distributed.any_(not math.isfinite(value)):
+            return False
+        bad = [part for part in distributed.gather((value, names)) if not math.isfinite(part[0])]
+        value, clips = bad[0][0], ", ".join(dict.fromkeys(name for part in bad for name in part[1]))
         if self.on_nan == "stop":
             raise InputError(
-                f"the loss is {loss} on the clips {clips}: lower SOLVER.BASE_LR, check these clips, or set "
+                f"the {what} is {value} on the clips {clips}: lower SOLVER.BASE_LR, check these clips, or set "
                 "TRAIN.ON_NAN skip"
             )
-        logger.warning("skipped a step: the loss is %s on the clips %s", loss, clips)
+        logger.warning("skipped a step: the %s is %s on the clips %s", what, value, clips)
+        return True
 
 
 @dataclass(kw_only=True)

@@ -1,8 +1,6 @@
 """The training loop. What an iteration does is a step; everything around it is a hook."""
 
 import logging
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,11 +14,15 @@ from slowfast.engine.steps import PseudoLabelStep, SourceStep
 from slowfast.solver import LRSchedule
 from slowfast.utils import distributed
 from slowfast.utils.cli import Preempted
+from slowfast.utils.errors import InputError
+from slowfast.utils.stop import stop_requested
 
 logger = logging.getLogger(__name__)
 
 # Distance of the shuffles of one loader that is read more than once in an epoch.
 _TURN = 1_000_003
+# Measurements of a step that are summed over the processes (losses: means, weighted with their counts).
+_SUMMED = ("loss", "top1_err", "top5_err", "count", "target_loss", "target_top1_err", "target_top5_err", "target_count")
 
 
 class Hook:
@@ -79,7 +81,7 @@ class Trainer:
         self.pending_evaluation = False
         self.means = Mean()
         self.save_partial = None
-        self._stop_signal: int | None = None
+        self.unsaved: dict[str, Any] | None = None
         self._last_save = time.monotonic()
 
     @property
@@ -96,18 +98,16 @@ class Trainer:
         """Run the remaining epochs.
 
         Raises:
-            Preempted: SIGTERM or SIGINT arrived and the state inside the epoch was saved.
+            Preempted: SIGTERM or SIGINT arrived and everything an exact resume needs was saved.
         """
-        with self._signals():
-            for hook in self.hooks:
-                hook.before_train(self)
-            while self.epoch < self.max_epoch:
-                self._run_epoch()
-                for hook in self.hooks:
-                    hook.after_epoch(self)
-                self.epoch, self.iteration, self.means = self.epoch + 1, 0, Mean()
-            for hook in self.hooks:
-                hook.after_train(self)
+        for hook in self.hooks:
+            hook.before_train(self)
+        while self.epoch < self.max_epoch:
+            self._run_epoch()
+            self._finish_epoch()
+            self.epoch, self.iteration, self.means = self.epoch + 1, 0, Mean()
+        for hook in self.hooks:
+            hook.after_train(self)
 
     def _run_epoch(self) -> None:
         """Run the remaining iterations of the present epoch."""
@@ -117,9 +117,22 @@ class Trainer:
             lr = self.schedule.at(self.epoch + self.iteration / self.lr_length)
             result = self.step.run(list(batches), lr, self._generators())
             self.iteration += 1
+            result, asked, due = self._agree(result)
             for hook in self.hooks:
                 hook.after_step(self, {**result, "lr": lr})
-            self._save_inside_epoch()
+            self._save_inside_epoch(asked, due)
+
+    def _finish_epoch(self) -> None:
+        """Call the hooks after an epoch; a stop among them goes back to the state before the first one."""
+        self.unsaved = self.state_dict()
+        try:
+            for hook in self.hooks:
+                hook.after_epoch(self)
+        except Preempted:
+            if self.unsaved is not None and self.save_partial is not None:
+                self.save_partial(self.unsaved)
+            raise
+        self.unsaved = None
 
     def _stream(self, loader: Any) -> Iterator[dict[str, Any]]:
         """Yield the remaining batches of the epoch; a short loader is read again with another shuffle."""
@@ -138,80 +151,84 @@ class Trainer:
         place = [self.seed, self.epoch, self.iteration, distributed.rank()]
         return [np.random.RandomState([*place, number]) for number in range(len(self.loaders))]
 
-    def _save_inside_epoch(self) -> None:
-        """Save and stop when asked to, or save when it is time."""
-        if self.iteration == self.length:
-            return
-        asked = self.stop_asked()
-        due = distributed.any_(0 < self.save_partial_every <= time.monotonic() - self._last_save)
-        if not (asked or due):
+    def _agree(self, result: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
+        """Return the measurements over all processes, and whether any of them asks to stop or to save."""
+        due = 0 < self.save_partial_every <= time.monotonic() - self._last_save
+        names = [name for name in _SUMMED if name in result]
+        values = [result[name] * (result[_count_of(name)] if name.endswith("loss") else 1) for name in names]
+        asked, due, *sums = distributed.sum_numbers([float(stop_requested()), float(due), *values])
+        if distributed.world_size() == 1:
+            return result, asked > 0, due > 0
+        totals = dict(zip(names, sums))
+        for name in names:
+            totals[name] /= totals[_count_of(name)] if name.endswith("loss") else 1
+        return {**result, **totals}, asked > 0, due > 0
+
+    def _save_inside_epoch(self, asked: bool, due: bool) -> None:
+        """Save and stop when asked to, or save when it is time; the end of an epoch has its own way."""
+        if self.iteration == self.length or not (asked or due):
             return
         self._last_save = time.monotonic()
         if self.save_partial is not None:
             self.save_partial(self.state_dict())
+        distributed.barrier()
         if asked:
             raise Preempted(f"saved at epoch {self.epoch + 1}, iteration {self.iteration}; call again to go on")
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything an exact resume needs (collective: every process takes part)."""
+    def state_dict(self, *, epoch_done: bool = False) -> dict[str, Any]:
+        """Return everything an exact resume needs (collective: every process takes part).
+
+        Args:
+            epoch_done: the present epoch counts as finished, with its hooks up to the caller.
+        """
         update = self.step.update
         return {
             "model_state": plain_state(update.model),
             "optimizer_state": update.optimizer.state_dict(),
             "scaler_state": update.scaler.state_dict(),
-            "epoch": self.epoch if self.iteration == self.length else self.epoch - 1,
-            "iteration": self.iteration % self.length,
+            "epoch": self.epoch if epoch_done else self.epoch - 1,
+            "iteration": 0 if epoch_done else self.iteration,
             "best": dict(self.best),
             "pending_evaluation": self.pending_evaluation,
-            "means": self.means.state_dict() if self.iteration % self.length else Mean().state_dict(),
+            "means": Mean().state_dict() if epoch_done else self.means.state_dict(),
             "metrics_position": self.metrics.position(),
             "rng": distributed.gather(rng_state()),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict`."""
-        update = self.step.update
-        unwrap(update.model).load_state_dict(state["model_state"])
-        update.optimizer.load_state_dict(state["optimizer_state"])
-        if state["scaler_state"]:
-            update.scaler.load_state_dict(state["scaler_state"])
-        self.epoch = int(state["epoch"]) + 1
-        self.iteration = int(state["iteration"])
-        self.best = dict(state["best"])
-        self.pending_evaluation = bool(state["pending_evaluation"])
-        self.means.load_state_dict(state["means"])
-        self.metrics.cut(int(state["metrics_position"]))
-        states = state["rng"]
-        set_rng_state(states[distributed.rank() % len(states)])
+        """Continue from `state_dict`, or after the epoch of a checkpoint of the original code.
 
-    def _signals(self) -> "_StopSignals":
-        """Return a context in which SIGTERM and SIGINT ask the loop to stop."""
-        return _StopSignals(self)
+        Raises:
+            InputError: the state is that of another network or optimizer.
+        """
+        update = self.step.update
+        scaler = state.get("scaler_state", state.get("scaler"))
+        try:
+            unwrap(update.model).load_state_dict(state["model_state"])
+            update.optimizer.load_state_dict(state["optimizer_state"])
+            if scaler:
+                update.scaler.load_state_dict(scaler)
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"the training state does not fit this network or optimizer ({reason}); set "
+                "TRAIN.CHECKPOINT_EPOCH_RESET True to take its weights only"
+            ) from None
+        self.epoch = int(state["epoch"]) + 1
+        self.iteration = int(state.get("iteration", 0))
+        self.best = dict(state.get("best", {}))
+        self.pending_evaluation = bool(state.get("pending_evaluation", False))
+        self.means.load_state_dict(state.get("means") or Mean().state_dict())
+        self.metrics.cut(int(state.get("metrics_position", 0)))
+        states = state.get("rng")
+        if states:
+            set_rng_state(states[distributed.rank() % len(states)])
 
     def stop_asked(self) -> bool:
         """Return whether any process was asked to stop (collective)."""
-        return distributed.any_(self._stop_signal is not None)
-
-    def request_stop(self, number: int) -> None:
-        """Ask the loop to save and stop after the present iteration; a second request stops at once."""
-        if self._stop_signal is not None:
-            raise KeyboardInterrupt
-        self._stop_signal = number
-        logger.warning("%s: saving after this iteration, then stopping", signal.Signals(number).name)
+        return distributed.any_(stop_requested())
 
 
-class _StopSignals:
-    """Turns SIGTERM and SIGINT into requests to stop, in the main thread only."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self.before[number] = signal.signal(number, lambda received, _: self.trainer.request_stop(received))
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+def _count_of(name: str) -> str:
+    """Return the name of the number of samples that a mean was taken over."""
+    return "target_count" if name.startswith("target_") else "count"

@@ -1,6 +1,7 @@
 """Exit codes and error messages shared by every command."""
 
 import argparse
+import errno
 import sys
 import traceback
 from collections.abc import Callable
@@ -55,7 +56,7 @@ def run(main: Callable[[], int | None]) -> None:
         sys.stderr.close()
         status = EXIT_OK
     except Exception as error:
-        full_disk = isinstance(error, OSError) and error.errno == 28
+        full_disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         if full_disk:
             print(
                 f"error: no space left on the disk while writing {error.filename or 'output'};"

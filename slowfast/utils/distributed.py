@@ -3,11 +3,27 @@
 import contextlib
 import datetime
 import os
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+
+from slowfast.utils.cli import EXIT_PREEMPTED, Preempted
+from slowfast.utils.errors import InputError
+from slowfast.utils.stop import obey_defaults, stop_requested
+
+Value = TypeVar("Value")
+
+TIMEOUT = datetime.timedelta(minutes=30)
+# Seconds that a process leaves to another one whose message says more; the launcher ends it meanwhile.
+_AFTER_MAIN, _AFTER_PEER = 3.0, 15.0
+_LOST = ("gloo", "connection closed", "connection reset", "broken pipe", "nccl", "tcpstore")
+
+
+class PeerLost(InputError):
+    """Another process of the job has ended; its own message says why."""
 
 
 def rank() -> int:
@@ -47,9 +63,36 @@ def sum_(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+def sum_numbers(values: list[float]) -> list[float]:
+    """Return the sums of numbers (float64) over all processes; with one process the numbers themselves."""
+    if world_size() == 1:
+        return values
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    return sum_(torch.tensor(values, dtype=torch.float64, device=device)).tolist()
+
+
 def any_(flag: bool) -> bool:
     """Return whether the flag is set in any process."""
-    return any(gather(flag))
+    return bool(flag) if world_size() == 1 else sum_numbers([float(flag)])[0] > 0
+
+
+def from_main(action: Callable[[], Value]) -> Value:
+    """Run `action` in the main process only; every process returns its value or raises its error.
+
+    The value goes to the other processes as a pickle, so it is plain.
+    """
+    if world_size() == 1:
+        return action()
+    outcome: list[Any] = [None, None]
+    if is_main():
+        try:
+            outcome[0] = action()
+        except Exception as error:
+            outcome[1] = error
+    dist.broadcast_object_list(outcome, src=0)
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]
 
 
 @contextlib.contextmanager
@@ -59,17 +102,43 @@ def process_group(num_gpus: int, backend: str) -> Iterator[torch.device]:
     Args:
         num_gpus: GPUs that may be used; 0 keeps to the CPU.
         backend: torch.distributed backend on GPUs; gloo is used on the CPU.
+
+    Raises:
+        PeerLost: a collective operation failed because another process has ended.
     """
     local = int(os.environ.get("LOCAL_RANK", "0"))
     use_gpu = num_gpus > 0 and torch.cuda.is_available()
     device = torch.device("cuda", local % torch.cuda.device_count()) if use_gpu else torch.device("cpu")
     if use_gpu:
         torch.cuda.set_device(device)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        kind = backend if use_gpu else "gloo"
-        dist.init_process_group(kind, timeout=datetime.timedelta(minutes=30))
+    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+        yield device
+        return
+    dist.init_process_group(backend if use_gpu else "gloo", timeout=TIMEOUT)
+    index = dist.get_rank()
     try:
         yield device
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+    except Exception as error:
+        _let_the_first_speak(index, error)
+        raise
+    dist.destroy_process_group()
+
+
+def _let_the_first_speak(index: int, error: Exception) -> None:
+    """Hold back what other processes say better, so that a job ends with one message: that of the cause.
+
+    A lost connection is a consequence, and an error that all processes share is the main one's to report. The
+    launcher ends the job as soon as the process with the cause has left.
+    """
+    lost = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _LOST)
+    if (lost and stop_requested()) or (isinstance(error, Preempted) and index):
+        raise SystemExit(EXIT_PREEMPTED) from None
+    obey_defaults()
+    if lost:
+        time.sleep(_AFTER_PEER)
+        raise PeerLost(
+            f"process {index} lost the others of its job ({str(error).strip().splitlines()[0]}): the one that ended "
+            "first says why; call the same command again to go on from the last checkpoint"
+        ) from None
+    if index and not isinstance(error, Preempted):
+        time.sleep(_AFTER_MAIN)

@@ -11,3 +11,7 @@ class ConfigError(InputError):
 
 class LockedError(InputError):
     """The output folder is in use by another run."""
+
+
+class MemoryLimitError(InputError):
+    """The work does not fit into the memory of this machine; the sentence names the settings that help."""

@@ -4,9 +4,12 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+_ASIDE = re.compile(r"^\..+\.\d+\.tmp$")
 
 
 @contextlib.contextmanager
@@ -26,11 +29,30 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         with open(aside, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(aside, path)
+        _sync_folder(path.parent)
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush a rename to disk, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove what `atomic_write` left in a folder when its process was killed; nobody may write there now."""
+    folder = Path(folder)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if _ASIDE.match(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

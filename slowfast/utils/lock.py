@@ -2,12 +2,27 @@
 
 import contextlib
 import fcntl
+import io
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from slowfast.utils.errors import LockedError
+
+logger = logging.getLogger(__name__)
+
+# Files that hold a lock. A forked child (a decoding process) would keep it after the death of its parent.
+_held: set[io.TextIOWrapper] = set()
+
+
+def _close_in_child() -> None:
+    for handle in _held:
+        handle.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 @contextlib.contextmanager
@@ -19,18 +34,23 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    with open(path, "a+", encoding="utf-8") as handle:
+    with open(folder / ".lock", "a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             handle.seek(0)
-            owner = handle.read().strip() or "unknown"
+            owner = handle.read(200).strip() or "unknown"
             raise LockedError(
                 f"{folder} is in use by another run ({owner}): wait for it or choose another OUTPUT_DIR"
             ) from None
+        except OSError as error:
+            logger.warning("%s cannot be locked (%s): never start two runs in it", folder, error.strerror)
         handle.seek(0)
         handle.truncate()
         handle.write(f"host {socket.gethostname()}, process {os.getpid()}\n")
         handle.flush()
-        yield
+        _held.add(handle)
+        try:
+            yield
+        finally:
+            _held.discard(handle)

@@ -7,6 +7,13 @@ from pathlib import Path
 _FORMAT = "[%(asctime)s][%(levelname)s] %(message)s"
 
 
+class _LogFile(logging.FileHandler):
+    """A log file that gives up quietly when the disk is full: what matters is written elsewhere, and reported."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Drop the line."""
+
+
 def setup_logging(folder: str | Path | None = None, *, main_process: bool = True) -> None:
     """Send the package's log to stderr and, given a folder, append it to `<folder>/stdout.log`.
 
@@ -21,7 +28,7 @@ def setup_logging(folder: str | Path | None = None, *, main_process: bool = True
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if folder is not None and main_process:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(Path(folder) / "stdout.log", encoding="utf-8"))
+        handlers.append(_LogFile(Path(folder) / "stdout.log", encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%m/%d %H:%M:%S"))
         root.addHandler(handler)

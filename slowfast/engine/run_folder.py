@@ -1,0 +1,103 @@
+"""The output folder of a run: what a training there goes on from, and whose settings it has."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fvcore.common.config import CfgNode
+
+from slowfast.config import dump_config, get_cfg
+from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint
+from slowfast.utils import distributed
+from slowfast.utils.errors import InputError
+from slowfast.utils.files import remove_leftovers, write_text
+
+logger = logging.getLogger(__name__)
+
+BEST = "best.pyth"
+METRICS = "metrics.jsonl"
+RESOLVED = "config.yaml.resolved"
+# Keys that may differ between the runs that share a folder: they do not change what is learned.
+_FREE_SECTIONS = ("TEST", "TENSORBOARD", "DATA_LOADER")
+_FREE_KEYS = (
+    "OUTPUT_DIR", "NUM_GPUS", "NUM_THREADS", "LOG_PERIOD", "LOG_MODEL_INFO", "DIST_BACKEND", "TRAIN.ENABLE",
+    "TRAIN.AUTO_RESUME", "TRAIN.KEEP_CHECKPOINTS", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.SAVE_LATEST",
+    "TRAIN.CHECKPOINT_PERIOD", "TRAIN.COMPILE", "TRAIN.ON_NAN", "DATA.CACHE_DIR", "DATA.PATH_PREFIX",
+    "DATA.DECODING_BACKEND", "DATA.GAMMA.TEST",
+)  # fmt: skip
+
+
+def checkpoints_of(cfg: CfgNode, output: Path) -> CheckpointFolder:
+    """Return the checkpoints of the run in `output`."""
+    return CheckpointFolder(output / "checkpoints", keep=cfg.TRAIN.KEEP_CHECKPOINTS)
+
+
+def prepare_folder(cfg: CfgNode, output: Path) -> dict[str, Any] | None:
+    """Write the resolved configuration, and return the state that a training goes on from, or None (collective).
+
+    Raises:
+        InputError: the folder holds a training with other settings.
+    """
+    if distributed.is_main():
+        remove_leftovers(output)
+        remove_leftovers(output / "checkpoints")
+    state = _last_state(cfg, output) if cfg.TRAIN.ENABLE and cfg.TRAIN.AUTO_RESUME else None
+    if distributed.is_main() and (cfg.TRAIN.ENABLE or not (output / RESOLVED).exists()):
+        write_text(output / RESOLVED, dump_config(cfg))
+    return state
+
+
+def _last_state(cfg: CfgNode, output: Path) -> dict[str, Any] | None:
+    """Return the state of the furthest undamaged checkpoint, if it was made with these settings."""
+    folder = checkpoints_of(cfg, output)
+    before = any(folder.folder.glob("checkpoint_*.pyth"))
+    path = distributed.from_main(folder.find_last)
+    if path is None:
+        if before and distributed.is_main():
+            logger.warning("%s: no checkpoint can be read, the training starts over", folder.folder)
+        return None
+    state = load_checkpoint(path)
+    differing = _differing_settings(state, cfg)
+    if differing:
+        raise InputError(
+            f"{output} holds a training with other settings ({', '.join(differing)}): choose another OUTPUT_DIR, "
+            "delete the folder, or set TRAIN.AUTO_RESUME False to start over in it"
+        )
+    logger.info("resuming from %s", path)
+    return state
+
+
+def start_over(cfg: CfgNode, output: Path) -> None:
+    """Remove what would mix a former training into a new one; its `best.pyth` stays until there is a better one."""
+    checkpoints_of(cfg, output).clear()
+    (output / METRICS).unlink(missing_ok=True)
+
+
+def _differing_settings(state: dict[str, Any], cfg: CfgNode) -> list[str]:
+    """Return the dotted keys in which the run of a checkpoint differs; keys that it did not know had the default."""
+    if not isinstance(state.get("cfg"), str):
+        return []
+    defaults, new = yaml.safe_load(dump_config(get_cfg())), yaml.safe_load(dump_config(cfg))
+    return _differing_keys(_merged(defaults, yaml.safe_load(state["cfg"])), new)
+
+
+def _merged(base: dict, over: dict) -> dict:
+    """Return `base` with the values of `over`."""
+    both = {name: _merged(base[name], over[name]) for name in base.keys() & over.keys() if isinstance(base[name], dict)}
+    return {**base, **over, **both}
+
+
+def _differing_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
+    """Return the dotted keys that differ and matter for what is learned."""
+    keys: list[str] = []
+    for name in sorted(set(old) & set(new)):
+        key = f"{prefix}{name}"
+        if key in _FREE_KEYS or key.split(".")[0] in _FREE_SECTIONS:
+            continue
+        left, right = old[name], new[name]
+        if isinstance(left, dict) and isinstance(right, dict):
+            keys += _differing_keys(left, right, f"{key}.")
+        elif left != right:
+            keys.append(key)
+    return keys
