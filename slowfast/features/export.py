@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from slowfast.features.store import Features, load_features
+from slowfast.features.store import Features, check_writable, load_features
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write, write_json, write_text
 from slowfast.utils.progress import Progress
@@ -66,6 +66,7 @@ def export_features(
         InputError: when features are missing, damaged, of different windows, or without a frame rate.
     """
     target = Path(target)
+    check_writable(target)
     paths = find_features(source)
     known = _read_annotations(annotations) if annotations is not None else {}
     folder = target if kind == "npy" else target / "features"
@@ -115,11 +116,10 @@ def _read_annotations(path: str | Path) -> dict[str, Entry]:
     """
     try:
         database = json.loads(Path(path).read_text(encoding="utf-8"))["database"]
-        for key, entry in database.items():
-            for action in entry.get("annotations", []):
-                first, last = (float(second) for second in action["segment"])
-                if not 0 <= first <= last or not isinstance(action["label"], str):
-                    raise ValueError(f"{key}: the action {action} needs a label and seconds 0 <= start <= end")
+        for action in (action for entry in database.values() for action in entry.get("annotations", [])):
+            first, last = (float(second) for second in action["segment"])
+            if not 0 <= first <= last or not isinstance(action["label"], str):
+                raise ValueError(f"{action} needs a label and seconds 0 <= start <= end")
     except OSError as error:
         raise InputError(f"{path}: the annotations cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -256,8 +257,9 @@ def check_writable(folder: str | Path) -> None:
     """
     folder = Path(folder)
     try:
-        with _locked(folder / _LOCK):
-            os.utime(folder / _LOCK)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise InputError(f"--output-dir {folder} cannot be written ({error.strerror}); choose another") from None
 

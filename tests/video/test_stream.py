@@ -20,7 +20,7 @@ def test_frames_are_those_of_the_reader(name, shared):
     assert stream.fps == video.fps
     times = [frame.time for frame in frames]
     assert times[0] == 0 and times == sorted(times)
-    assert times[-1] == pytest.approx((len(frames) - 1) / video.fps, rel=0.01)
+    assert times[-1] == pytest.approx((len(frames) - 1) / video.fps, rel=0.05)
     chosen = [0, 1, len(frames) // 2, len(frames) - 1]
     np.testing.assert_array_equal(np.stack([frames[index].rgb() for index in chosen]), video.get_frames(chosen))
 

@@ -1,0 +1,137 @@
+"""Feature files and their index."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from slowfast.features.store import (
+    DamagedFile,
+    FeatureIndex,
+    Features,
+    ForeignFile,
+    IndexRow,
+    check_settings,
+    check_writable,
+    load_features,
+    read_index,
+    remove_asides,
+    row_of,
+    save_features,
+    summarise,
+)
+from slowfast.utils.errors import InputError
+
+
+def features(windows: int = 3, **changes) -> Features:
+    """Some features."""
+    rng = np.random.default_rng(windows)
+    first = np.arange(windows, dtype=np.int64) * 4
+    values = dict(
+        feats=rng.random((windows, 5), np.float32), probs=rng.random((windows, 2), np.float32), start_frame=first,
+        end_frame=first + 7, start_time=first / 10, end_time=(first + 7) / 10, fps=10.0, source_fps=20.0, stride=4,
+        window=8, num_frames=17, problems="", settings='{"arch": "sf"}',
+    )  # fmt: skip
+    return Features(**values | changes)
+
+
+def test_round_trip_and_same_bytes(tmp_path):
+    for name in ("a.npz", "b.npz"):
+        save_features(tmp_path / name, features())
+    again = load_features(tmp_path / "a.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.npz"]
+    for name, value in vars(features()).items():
+        np.testing.assert_array_equal(getattr(again, name), value)
+    assert again.duration == pytest.approx(1.7)
+    assert features(fps=0.0).duration == 0.0
+
+
+def test_types_are_those_of_the_contract(tmp_path):
+    save_features(tmp_path / "a.npz", features())
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        types = {name: arrays[name].dtype for name in arrays.files}
+        shapes = {name: arrays[name].shape for name in arrays.files}
+    assert types["feats"] == types["probs"] == np.float32
+    assert types["start_frame"] == types["end_frame"] == np.int64
+    assert types["fps"] == np.float64 and shapes["fps"] == shapes["stride"] == shapes["window"] == ()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_half_a_file_is_damaged(tmp_path, share):
+    save_features(tmp_path / "a.npz", features(200))
+    data = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(data[: int(share * len(data))])
+    with pytest.raises(DamagedFile, match="a.npz: not a whole npz"):
+        load_features(tmp_path / "a.npz")
+
+
+def test_files_from_elsewhere_are_foreign(tmp_path):
+    np.savez(tmp_path / "upstream.npz", feats=np.zeros((2, 3)), a_prob=np.zeros((2, 4)))
+    with pytest.raises(ForeignFile, match="lacks probs, start_frame"):
+        load_features(tmp_path / "upstream.npz")
+    values = vars(features()) | {"probs": np.zeros((2, 2), np.float32)}
+    np.savez(tmp_path / "uneven.npz", **values)
+    with pytest.raises(ForeignFile, match="do not belong together"):
+        load_features(tmp_path / "uneven.npz")
+    np.savez(tmp_path / "objects.npz", **vars(features()) | {"feats": np.array(None, dtype=object)})
+    with pytest.raises(DamagedFile):
+        load_features(tmp_path / "objects.npz")
+
+
+def test_other_settings_are_named():
+    check_settings("a.npz", '{"stride": 4}', '{"stride": 4}')
+    with pytest.raises(InputError, match="stride 4 there, 8 here"):
+        check_settings("a.npz", '{"stride": 4, "arch": "sf"}', json.dumps({"stride": 8, "arch": "sf"}))
+    with pytest.raises(InputError, match="other settings"):
+        check_settings("a.npz", "nonsense", "{}")
+
+
+def test_only_dead_processes_leave_leftovers(tmp_path):
+    for name in (".v[1].npz.999999999.tmp", f".v[1].npz.{os.getppid()}.tmp", ".other.npz.999999999.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    remove_asides(tmp_path / "v[1].npz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f".v[1].npz.{os.getppid()}.tmp", ".other.npz.999999999.tmp"]
+    )
+
+
+def test_index_merges_the_rows_of_several_processes(tmp_path):
+    one, two = FeatureIndex(tmp_path), FeatureIndex(tmp_path)
+    one.add(row_of("b/x.mp4", features()))
+    two.add(IndexRow("a, with comma.mp4", 5, 29.97002997, 0, "too short: 5 frames, a window needs 8"))
+    two.flush()
+    one.flush()
+    two.add(row_of("c.mp4", features(problems="2 damaged packets were skipped")))
+    two.flush()
+    assert (tmp_path / "features.csv").read_text() == (
+        "video,frames,fps,windows,status\n"
+        '"a, with comma.mp4",5,29.97,0,"too short: 5 frames, a window needs 8"\n'
+        "b/x.mp4,17,10,3,ok\n"
+        "c.mp4,17,10,3,partial: 2 damaged packets were skipped\n"
+    )
+    assert [row.has_features for row in read_index(tmp_path / "features.csv")] == [False, True, True]
+
+
+def test_an_index_of_another_form_is_not_touched(tmp_path):
+    (tmp_path / "features.csv").write_text("name;duration\nx;5\n")
+    index = FeatureIndex(tmp_path)
+    index.add(row_of("b.mp4", features()))
+    with pytest.raises(InputError, match="not an index of features"):
+        index.flush()
+    assert (tmp_path / "features.csv").read_text() == "name;duration\nx;5\n"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="--output-dir .*file/out cannot be written"):
+        check_writable(tmp_path / "file" / "out")
+    check_writable(tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+def test_summary():
+    rows = [row_of("a", features()), IndexRow("b", 0, 0.0, 0, "failed: the file is empty")]
+    assert summarise(rows) == "1 of 2 videos have features, 3 windows; 1 without: b: failed: the file is empty"
+    assert summarise(rows[:1]) == "1 of 1 videos have features, 3 windows"

@@ -1,0 +1,101 @@
+"""The commands: exit status, sentences, options."""
+
+import numpy as np
+import pytest
+import torch
+
+from slowfast.config import load_config
+from slowfast.features.store import load_features, read_index
+from slowfast.models import build_model
+
+
+def base(helpers, clips, output, *more):
+    """Arguments of an extraction with random weights."""
+    return ["--cfg", helpers.TINY, "--checkpoint", "none", "--video-dir", clips, "--output-dir", output, *more]
+
+
+def test_newcomers_command(helpers, tool, clips, tmp_path, capsys):
+    assert tool("extract_features", *base(helpers, clips, tmp_path)) == 0
+    said = capsys.readouterr().out
+    assert "weights are random (RNG_SEED 1)" in said
+    assert "5 of 6 videos have features" in said and "too short" not in said.split("without:")[0]
+    assert len(read_index(tmp_path / "features.csv")) == 6
+
+
+def test_shards_and_options_by_command(helpers, tool, clips, tmp_path):
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "one", "--view", "right")) == 0
+    for shard in ("1/2", "2/2"):
+        status = tool("extract_features", *base(helpers, clips, tmp_path / "two", "--view", "right", "--shard", shard))
+        assert status == 0
+    assert helpers.contents(tmp_path / "one") == helpers.contents(tmp_path / "two")
+    options = ["--fps", "5", "--tail", "pad", "--batch-size", "2", "--stride", "4", "--precision", "bf16"]
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "three", "--view", "right", *options)) == 0
+    features = load_features(tmp_path / "three/user_1/Right_1.npz")
+    assert (features.fps, features.stride, features.num_frames) == (5.0, 4, 12)
+    assert '"precision": "bf16"' in features.settings
+
+
+def test_strict(helpers, tool, clips, tmp_path, capsys):
+    assert tool("extract_features", *base(helpers, clips, tmp_path, "--strict", "--view", "Dash")) == 0
+    assert tool("extract_features", *base(helpers, clips, tmp_path, "--strict", "--view", "REAR")) == 2
+    assert "features.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--view", "Top"], "starts with --view 'Top'"),
+        (["--shard", "3/2"], "--shard is '3/2'"),
+        (["--batch-size", "0"], "FEATURES.BATCH_SIZE is 0"),
+        (["--fps", "-1"], "FEATURES.FPS is -1"),
+        (["FEATURES.STRID", "4"], "did you mean FEATURES.STRIDE"),
+        (["--checkpoint", "nowhere.pth"], "no such file"),
+        (["--video-dir", "nowhere"], "is no folder"),
+    ],
+)
+def test_bad_input_is_one_sentence(helpers, tool, clips, tmp_path, capsys, more, words):
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "out", *more)) == 2
+    error = capsys.readouterr().err
+    assert words in error and "Traceback" not in error
+
+
+def test_output_that_cannot_be_written(helpers, tool, clips, tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "file" / "out")) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert tool("export_features", "--format", "npy", "--features", clips, "--output-dir", tmp_path / "x") == 2
+
+
+def test_weights_from_a_file(helpers, tool, clips, tmp_path, capsys):
+    cfg = load_config(helpers.TINY)
+    torch.manual_seed(7)
+    torch.save({"model_state": build_model(cfg).state_dict()}, tmp_path / "weights.pyth")
+    arguments = base(helpers, clips, tmp_path / "out", "--view", "Dash", "--checkpoint", tmp_path / "weights.pyth")
+    assert tool("extract_features", *arguments) == 0
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "random", "--view", "Dash")) == 0
+    loaded, random = (load_features(tmp_path / name / "user_1/Dash_1.npz") for name in ("out", "random"))
+    assert np.abs(loaded.feats - random.feats).max() > 0.1
+
+
+def test_weights_of_another_model_are_refused(helpers, tool, clips, tmp_path, capsys, repo):
+    other = build_model(load_config(repo / "configs/demo/models/sf32_k700.yaml"))
+    torch.save({"model_state": other.state_dict()}, tmp_path / "sf.pyth")
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "out", "--checkpoint", tmp_path / "sf.pyth")) == 2
+    error = capsys.readouterr().err
+    assert "sf.pyth" in error and "Traceback" not in error
+    assert not list((tmp_path / "out").rglob("*.npz"))
+
+
+def test_benchmark(helpers, tool, shared, capsys):
+    arguments = [
+        "--cfg",
+        helpers.TINY,
+        "--video-dir",
+        shared / "videos",
+        "--view",
+        "made_single_keyframe",
+        "--benchmark",
+    ]
+    assert tool("extract_features", *arguments) == 0
+    said = capsys.readouterr().out
+    assert "frames=280 windows=34" in said and "largest_difference=0 " in said + " "
