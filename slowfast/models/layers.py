@@ -102,7 +102,7 @@ class DropPath(nn.Module):
 
 def drop_path_rates(rate: float, depth: int) -> list[float]:
     """Return the drop-path rate of every block, linear from 0 to `rate`."""
-    return torch.linspace(0, rate, depth).tolist()
+    return torch.linspace(0, rate, depth, device="cpu").tolist()
 
 
 class Conv3d(nn.Conv3d):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from slowfast.models.convert import inflate, repeat_to, resize_positions
 from slowfast.models.naming import candidates
 from slowfast.utils.errors import InputError
+from slowfast.utils.tensor_files import TensorFileError, refuse_after_loading, refuse_before_loading
 
 logger = logging.getLogger(__name__)
 
@@ -118,8 +119,13 @@ def read_file(path: str | Path) -> Any:
         return _read_caffe2(path)
     allowed = [*_PLAIN_OBJECTS, *_numpy_constructors()]
     try:
+        refuse_before_loading(path)
         with torch.serialization.safe_globals(allowed):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        refuse_after_loading(content, path)
+        return content
+    except TensorFileError:
+        raise
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: {_unpickling_problem(str(error))}") from error
     except Exception as error:

@@ -91,6 +91,36 @@ class Reference:
     def clips(self, entry: dict) -> torch.Tensor:
         return self.fill.make_input(entry["input_shape"], entry["input_seed"])
 
+    @staticmethod
+    def stage_outputs(model, clips, names):
+        """Run the network and return {stage: output} (first element of tuples)."""
+        seen, handles = {}, []
+        for name in names:
+
+            def keep(_module, _args, output, name=name):
+                seen[name] = (output[0] if isinstance(output, tuple) else output).detach()
+
+            handles.append(model.get_submodule(name).register_forward_hook(keep))
+        with torch.no_grad():
+            model(clips)
+        for handle in handles:
+            handle.remove()
+        return seen
+
+    @staticmethod
+    def check_stages(seen, expected):
+        for name, stage in expected.items():
+            value = seen[name]
+            assert list(value.shape) == stage["shape"], name
+            scale = abs(stage["std"])
+            assert abs(value.mean().item() - stage["mean"]) <= 1e-4 * scale, name
+            assert abs(value.std().item() - stage["std"]) <= 1e-4 * scale, name
+
+    @staticmethod
+    def check_state_dict(model, expected):
+        got = [[name, list(t.shape), str(t.dtype).removeprefix("torch.")] for name, t in model.state_dict().items()]
+        assert got == expected
+
 
 @pytest.fixture(scope="session")
 def reference(golden: Path) -> Iterator[Reference]:

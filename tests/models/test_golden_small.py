@@ -9,36 +9,6 @@ SMALL = (
 )  # fmt: skip
 
 
-def stage_statistics(model, clips, names):
-    """Run the network and return {stage: output} (first element of tuples)."""
-    seen, handles = {}, []
-    for name in names:
-
-        def keep(_module, _args, output, name=name):
-            seen[name] = (output[0] if isinstance(output, tuple) else output).detach()
-
-        handles.append(model.get_submodule(name).register_forward_hook(keep))
-    with torch.no_grad():
-        model(clips)
-    for handle in handles:
-        handle.remove()
-    return seen
-
-
-def check_stages(seen, expected):
-    for name, stage in expected.items():
-        value = seen[name]
-        assert list(value.shape) == stage["shape"], name
-        scale = abs(stage["std"])
-        assert abs(value.mean().item() - stage["mean"]) <= 1e-4 * scale, name
-        assert abs(value.std().item() - stage["std"]) <= 1e-4 * scale, name
-
-
-def check_state_dict(model, expected):
-    got = [[name, list(t.shape), str(t.dtype).removeprefix("torch.")] for name, t in model.state_dict().items()]
-    assert got == expected
-
-
 @pytest.fixture(scope="module", params=SMALL)
 def case(request, reference):
     entry = reference.json("small")[request.param]
@@ -59,7 +29,7 @@ def expected_state_dict(entry, reference):
 def test_names_shapes_and_count(case):
     _, entry, reference = case
     model = reference.model(entry)
-    check_state_dict(model, expected_state_dict(entry, reference))
+    reference.check_state_dict(model, expected_state_dict(entry, reference))
     assert sum(p.numel() for p in model.parameters()) == entry["params"]
 
 
@@ -77,7 +47,7 @@ def test_evaluation(case):
         torch.testing.assert_close(logits.softmax(1), softmax, atol=1e-5, rtol=0)
     if f"{name}.features" in arrays:
         torch.testing.assert_close(features, torch.from_numpy(arrays[f"{name}.features"]), atol=1e-5, rtol=0)
-    check_stages(stage_statistics(model, clips, entry["eval_stages"]), entry["eval_stages"])
+    reference.check_stages(reference.stage_outputs(model, clips, entry["eval_stages"]), entry["eval_stages"])
 
 
 def test_training_step(case):

@@ -1,0 +1,41 @@
+"""Folded evaluation gives the same logits and features and leaves the network alone."""
+
+import pytest
+import torch
+
+from slowfast.models.fold import fold_batchnorm
+from slowfast.models.layers import batch_norms
+
+BATCHNORMS_LEFT = {"uniformer_small_a": ["norm"], "uniformer_split_optional": ["norm"]}
+NETWORKS = ("uniformer_small_a", "uniformer_split_optional", "mvit_small_a", "sf_small_a", "sf_small_frozen_bn",
+            "vit_small_a")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_folding(reference, name):
+    entry = reference.json("small")[name]
+    model = reference.model(entry).eval()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    folded = fold_batchnorm(model)
+    clips = reference.clips(entry)
+    with torch.no_grad():
+        expected, features = model(clips), model.forward_features(clips)
+        torch.testing.assert_close(folded(clips), expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(folded.forward_features(clips), features, atol=1e-5, rtol=0)
+    left = [key for key, module in folded.named_modules() if module in batch_norms(folded)]
+    assert left == BATCHNORMS_LEFT.get(name, [])
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bfloat16_stays_near(reference, name):
+    entry = reference.json("small")[name]
+    model = reference.model(entry).eval()
+    folded, clips = fold_batchnorm(model), reference.clips(entry)
+    with torch.no_grad():
+        expected = model(clips)
+        for network in (model, folded):
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(clips).float()
+            assert (logits - expected).abs().max() <= 0.1
+            assert torch.equal(logits.argmax(1), expected.argmax(1))
