@@ -386,14 +386,16 @@ def batch_norms(module: nn.Module) -> list[nn.Module]:
 @contextlib.contextmanager
 def _statistics_untouched(module: nn.Module) -> Iterator[None]:
     """Keep the running statistics of a module as they are while it runs."""
-    tracking = [layer for layer in batch_norms(module) if layer.training and layer.track_running_stats]
-    for layer in tracking:
-        layer.track_running_stats = False
+    norms = [layer for layer in batch_norms(module) if layer.training and layer.track_running_stats]
+    before = [(layer.momentum, layer.num_batches_tracked.clone()) for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0
     try:
         yield
     finally:
-        for layer in tracking:
-            layer.track_running_stats = True
+        for layer, (momentum, count) in zip(norms, before):
+            layer.momentum = momentum
+            layer.num_batches_tracked.copy_(count)
 
 
 def run_block(block: nn.Module, *args, checkpointed: bool):
