@@ -136,17 +136,17 @@ class VideoLoader:
         while True:
             try:
                 return next(iterator, None)
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:
                 workers = getattr(iterator, "_workers", [])
-                dead = {number: -(w.exitcode or 0) for number, w in enumerate(workers) if not w.is_alive()}
-                if dead:
+                slow = "timed out" in str(error)
+                causes = _find_dead(workers, wait=0.0 if slow else 1.0)
+                if not causes and slow and self.timeout and time.monotonic() - start > self.timeout:
+                    causes = self._late()
+                if causes:
                     self._kill(workers)
-                    raise _WorkersLost(dead) from error
-                if not workers or "timed out" not in str(error):
+                    raise _WorkersLost(causes) from error
+                if not workers or not slow:
                     raise
-                if self.timeout and time.monotonic() - start > self.timeout:
-                    self._kill(workers)
-                    raise _WorkersLost(self._late()) from error
 
     def _kill(self, workers: Sequence) -> None:
         """End all workers of an iteration and forget it."""
@@ -219,6 +219,16 @@ def _log_new(reports: Sequence[Report], known: dict[str, str], message: str) -> 
         if name not in known:
             known[name] = reason
             logger.warning(message, name, reason)
+
+
+def _find_dead(workers: Sequence, wait: float) -> dict[int, int | None]:
+    """Return the signals of the workers that died; one that breaks off a transfer may need a moment to be gone."""
+    end = time.monotonic() + wait
+    while True:
+        dead = {number: -(worker.exitcode or 0) for number, worker in enumerate(workers) if not worker.is_alive()}
+        if dead or not workers or time.monotonic() >= end:
+            return dead
+        time.sleep(0.05)
 
 
 def _cause(causes: dict[int, int | None]) -> str:

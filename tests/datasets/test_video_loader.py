@@ -2,7 +2,7 @@
 
 import os
 import signal
-import threading
+import subprocess
 import time
 
 import numpy as np
@@ -266,7 +266,7 @@ def test_workers_ignore_a_signal_to_the_whole_job(cfg):
     batches = iter(loader)
     next(batches)
     worker = loader._loader._iterator._workers[0]
-    threading.Thread(target=lambda: os.system(f"kill -TERM {worker.pid}")).start()
+    subprocess.run(["kill", "-TERM", str(worker.pid)], check=True)
     assert len(list(batches)) == 2 and worker.is_alive()
 
 
