@@ -11,10 +11,12 @@ import yaml
 
 from slowfast.ensemble import load_predictions
 from slowfast.ensemble.csv_io import read_list, read_table
+from slowfast.ensemble.rules import submission_rules
 from slowfast.report import ClipExample
 from slowfast.report.demo import DemoFigures, DemoRun, Scores, choose_clips
 from slowfast.transforms.gamma import gamma_table
 from slowfast.utils.errors import InputError
+from slowfast.utils.paths import repo_path
 from slowfast.video import VideoError, open_video
 
 VOTERS = ("uniformer_b32_ssv2", "uniformer_b32_k600", "mvit_b32_k600", "sf32_k700")
@@ -58,7 +60,17 @@ def read_run(work: Path) -> DemoRun:
         submission=read_submission(work / "submission" / "arid_pred.csv"),
         pool_truth=read_truth(work / "data" / "total_unlabel_truth.csv"),
         pseudo={stage: dict(zip(table.names, table.labels.tolist())) for stage, table in pseudo.items()},
+        weights=vote_weights(),
     )
+
+
+def vote_weights() -> dict[str, float]:
+    """Return the weights of voters and expert in the mode that gives the demo's submission."""
+    rules = submission_rules(repo_path("configs/demo/vote.yaml"))
+    mode = rules.modes[rules.vote[0]]
+    folders = {key: Path(path).parts for key, path in rules.files[mode.files].items()}
+    names = {key: "expert" if parts[0] == "exp_experts" else parts[1] for key, parts in folders.items()}
+    return {names[key]: weight for key, weight in mode.weights.usual.items()}
 
 
 def read_scores(folder: Path, suffix: str, key: tuple[str, int, int]) -> Scores:
@@ -139,6 +151,6 @@ def describe(work: Path, run: DemoRun, seed: int, mode: str) -> dict[str, str]:
         "classes": ", ".join(run.class_names),
         "clips": ", ".join(f"{name} {split['clips']}" for name, split in splits.items()),
         "gamma": f"{gamma_of(work):g}",
-        "vote": "mean of the networks' probabilities; the final vote is test_ensemble_vote.py",
+        "vote": "weighted mean of the networks' probabilities (configs/demo/vote.yaml)",
         "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
     }

@@ -4,7 +4,7 @@ Legend: N test clips, K classes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class DemoRun:
         submission: class of every test clip in the voted submission.
         pool_truth: class of every clip of the unlabelled pool.
         pseudo: per round the labelled clips of the pool.
+        weights: of the models in a vote; 1 for those not named.
     """
 
     class_names: list[str]
@@ -61,6 +62,7 @@ class DemoRun:
     submission: Mapping[str, int]
     pool_truth: Mapping[str, int]
     pseudo: Mapping[int, Mapping[str, int]]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def collect(run: DemoRun) -> DemoFigures:
             raise InputError(f"the step {step} has no test predictions; run the demo to its end first")
         for (_, views, crops), models in tests.items():
             probs = {model: _rows_of(scores, names) for model, scores in models.items()}
-            fused[step] = fuse(list(probs.values()))
+            fused[step] = fuse(list(probs.values()), [run.weights.get(model, 1.0) for model in probs])
             top1 = {model: accuracy(predicted_labels(probs_NK), truth_N) for model, probs_NK in probs.items()}
             top1[MEAN] = float(np.mean(list(top1.values())))
             top1[VOTE] = accuracy(predicted_labels(fused[step]), truth_N)

@@ -28,13 +28,19 @@ def predicted_labels(probs_NK: np.ndarray) -> np.ndarray:
     return np.where(missing_N, -1, np.where(missing_N[:, None], 0.0, probs_NK).argmax(axis=1))
 
 
-def fuse(probs: list[np.ndarray]) -> np.ndarray:
-    """Return the mean (N, K) of several voters' probabilities; a voter without a row is left out of that row."""
+def fuse(probs: list[np.ndarray], weights: list[float] | None = None) -> np.ndarray:
+    """Return the weighted mean (N, K) of several voters' probabilities; a voter without a row is left out of it.
+
+    Args:
+        probs: float (N, K) of every voter.
+        weights: of the voters; default is 1 for all.
+    """
     stacked_VNK = np.stack(probs)
     present_VN1 = ~np.isnan(stacked_VNK).any(axis=2, keepdims=True)
-    total_NK = np.where(present_VN1, stacked_VNK, 0.0).sum(axis=0)
+    weights_VN1 = present_VN1 * np.reshape(weights or [1.0] * len(probs), (-1, 1, 1))
+    total_NK = (np.where(present_VN1, stacked_VNK, 0.0) * weights_VN1).sum(axis=0)
     with np.errstate(invalid="ignore"):
-        return total_NK / present_VN1.sum(axis=0)
+        return total_NK / weights_VN1.sum(axis=0)
 
 
 def accuracy(labels_N: np.ndarray, truth_N: np.ndarray) -> float:
