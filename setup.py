@@ -43,6 +43,7 @@ setup(
             "onnxscript",
         ],
         "workflow": ["snakemake>=8"],
+        "cluster": ["snakemake>=8", "snakemake-executor-plugin-slurm>=1"],
         "torchcodec": ["torchcodec>=0.1"],
     },
 )
