@@ -63,9 +63,9 @@ def read_list(
     records: list[ClipRecord] = []
     wrong: list[str] = []
     seen: dict[str, int] = {}
-    for number, text in _rows(list_path):
+    for number, text in list_rows(list_path):
         try:
-            name, label, probs = _parse_row(text, separator, num_classes)
+            name, label, probs = parse_row(text, separator, num_classes)
             _check_label(label, num_classes, labelled)
             _check_name(name, allow_outside)
         except ValueError as error:
@@ -84,7 +84,7 @@ def read_list(
     return records
 
 
-def _rows(list_path: Path) -> Iterator[tuple[int, str]]:
+def list_rows(list_path: Path) -> Iterator[tuple[int, str]]:
     """Yield (row number from 1, text) of the rows that are not blank."""
     try:
         text = list_path.read_bytes().decode("utf-8-sig")
@@ -102,7 +102,7 @@ def _rows(list_path: Path) -> Iterator[tuple[int, str]]:
             yield number, row
 
 
-def _parse_row(text: str, separator: str, num_classes: int) -> tuple[str, int, np.ndarray | None]:
+def parse_row(text: str, separator: str, num_classes: int) -> tuple[str, int, np.ndarray | None]:
     """Return (name, label, probabilities or None) of a row.
 
     Raises:
