@@ -3,7 +3,9 @@
 Legend: B windows of a batch, T frames of a window, M different frames of a batch, C channels, H W pixels.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,9 @@ import torch
 
 from slowfast.video.stream import StreamedFrame
 
-TAILS = ("drop", "pad")
+# Threads that prepare frames while the next ones are decoded, and frames that may wait for them.
+_PREPARERS = 2
+_WAITING = 4
 
 
 @dataclass(frozen=True)
@@ -114,14 +118,20 @@ class WindowStream:
         self.num_frames = 0
         self.last_time = 0.0
         self._frames, self._prepare = frames, prepare
-        self._held: dict[int, tuple[torch.Tensor, float]] = {}
-        self._latest: tuple[Callable, torch.Tensor] | None = None
+        self._held: dict[int, tuple[Future, float]] = {}
+        self._latest: tuple[Callable, Future] | None = None
+        self._waiting: deque[Future] = deque()
 
     def __iter__(self) -> Iterator[WindowBatch]:
+        with ThreadPoolExecutor(_PREPARERS, thread_name_prefix="prepare") as pool:
+            yield from self._batches(pool)
+
+    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[WindowBatch]:
+        """Yield the batches; frames are prepared in a pool of threads."""
         plan, start = self.plan, 0
         windows: list[np.ndarray] = []
         for frame in self._frames:
-            self._hold(frame)
+            self._hold(frame, pool)
             if self.num_frames < start + plan.window:
                 continue
             windows.append(plan.frames_of(start))
@@ -135,15 +145,18 @@ class WindowStream:
         if windows:
             yield self._batch(windows)
 
-    def _hold(self, frame: StreamedFrame) -> None:
-        """Count a frame, and prepare it when a window shows it; a repeated frame is prepared once."""
+    def _hold(self, frame: StreamedFrame, pool: ThreadPoolExecutor) -> None:
+        """Count a frame, and let it be prepared when a window shows it; a repeated frame is prepared once."""
         index = self.num_frames
         self.num_frames += 1
         self.last_time = frame.time
         if not self.plan.uses(index):
             return
         if self._latest is None or self._latest[0] is not frame.rgb:
-            self._latest = frame.rgb, self._prepare(frame.rgb())
+            self._latest = frame.rgb, pool.submit(self._prepare, frame.rgb())
+            self._waiting.append(self._latest[1])
+            if len(self._waiting) > _WAITING:
+                self._waiting.popleft().result()
         self._held[index] = self._latest[1], frame.time
 
     def _batch(self, windows: list[np.ndarray]) -> WindowBatch:
@@ -152,7 +165,7 @@ class WindowStream:
         needed, rows = np.unique(frames_BT, return_inverse=True)
         first, last = frames_BT[:, 0], frames_BT[:, -1]
         return WindowBatch(
-            frames_CMHW=torch.cat([self._held[index][0] for index in needed.tolist()], dim=1),
+            frames_CMHW=torch.cat([self._held[index][0].result() for index in needed.tolist()], dim=1),
             rows_BT=torch.from_numpy(rows.reshape(frames_BT.shape)),
             start_frame=first,
             end_frame=last,
