@@ -1,0 +1,74 @@
+"""Real clips in the layout of configs/real_small: a few of each class, and of the dark pool."""
+
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CLASSES = ("shake_hands", "hug", "kick", "point", "punch", "push")
+
+
+@dataclass
+class RealData:
+    """A data root of links to real clips."""
+
+    repo: Path
+    root: Path
+
+    def tool(self, *command: object, expect: int = 0) -> str:
+        """Run a command of the repository from another directory; return what it said."""
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(
+            [str(word) for word in command], cwd=self.root, env=env, capture_output=True, text=True, timeout=3000
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == expect, said[-3000:]
+        return said
+
+    def python(self, script: str, *arguments: object, expect: int = 0) -> str:
+        return self.tool(sys.executable, self.repo / script, *arguments, expect=expect)
+
+    def names(self, name: str) -> list[str]:
+        return [row.rsplit(",", 1)[0] for row in (self.root / name).read_text().splitlines()]
+
+
+def link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source)
+
+
+def make_root(root: Path, shared: Path, per_class: int, dark: int) -> None:
+    """Link `per_class` clips of every class from either place, and `dark` dark ones; write the lists.
+
+    The held-out clips stand in the pool as they are: what is tested is the road, not darkness.
+    """
+    rows: dict[str, list[str]] = {"light": [], "val": []}
+    with open(shared / "realset" / "labels.csv", newline="") as handle:
+        for row in csv.DictReader(handle):
+            part = "light" if int(row["person"].removeprefix("seq")) <= 10 else "val"
+            if sum(f"/{row['label']}/" in f"/{name}" for name in rows[part]) == per_class:
+                continue
+            name = f"{row['label']}/{row['name']}"
+            link(shared / "realset" / "videos" / row["name"], root / part / name)
+            if part == "val":
+                link(shared / "realset" / "videos" / row["name"], root / "dark" / name)
+            rows[part].append(f"{name},{CLASSES.index(row['label'])}\n")
+    pool = sorted((shared / "realset_dark").rglob("*.mp4"))[:dark]
+    for path in pool:
+        link(path, root / "dark" / path.name)
+    hidden = [f"{path.name},-1\n" for path in pool] + [f"{row.rsplit(',', 1)[0]},-1\n" for row in rows["val"]]
+    for name, lines in {**rows, "dark_val": rows["val"], "dark": hidden}.items():
+        (root / f"{name}.csv").write_text("".join(lines))
+
+
+@pytest.fixture
+def real(repo, shared, tmp_path) -> RealData:
+    if not (shared / "realset_dark").is_dir():
+        pytest.skip("the real clips are not beside the reference data")
+    root = tmp_path / "data"
+    make_root(root, shared, per_class=2, dark=12)
+    return RealData(repo, root)
