@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_BASE_DEPTH = 8
 _MAX_YAML_BYTES = 1 << 20
+_MAX_FILES = 100
+_MAX_VALUES = 100_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
     paths = [argument_path(item) for item in paths]
     path = paths[-1]
     errors: list[str] = []
-    settings = [setting for item in paths for setting in _read_yaml(item, errors, depth=0)]
+    read: list[Path] = []
+    settings = [setting for item in paths for setting in _read_yaml(item, errors, read, above=())]
     settings += _parse_overrides(opts, errors)
     known = flatten(get_cfg())
     values: dict[str, Any] = {}
@@ -121,11 +124,54 @@ def _construct_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
 
 
-def _read_yaml(path: Path, errors: list[str], depth: int) -> list[Setting]:
-    """Return the settings of a file, those of its bases first."""
-    if depth > _MAX_BASE_DEPTH:
-        errors.append(f"{path}: _BASE_ files are nested more than {_MAX_BASE_DEPTH} deep; remove the circle")
+def _parse_yaml(text: str) -> Any:
+    """Return the values of a YAML text; repeated references must not blow it up.
+
+    Raises:
+        yaml.YAMLError: the text is damaged or, written out without references, too large.
+    """
+    loader = _StrictLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count_values(node, {})
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _count_values(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Return the number of values below a node, every reference counted in full."""
+    if id(node) in counted:
+        if not counted[id(node)]:
+            raise yaml.constructor.ConstructorError(None, None, "a value refers to itself", node.start_mark)
+        return counted[id(node)]
+    counted[id(node)] = 0
+    below = node.value if isinstance(node, yaml.CollectionNode) else ()
+    items = [item for pair in below for item in (pair if isinstance(pair, tuple) else (pair,))]
+    total = 1 + sum(_count_values(item, counted) for item in items)
+    if total > _MAX_VALUES:
+        raise yaml.constructor.ConstructorError(None, None, f"more than {_MAX_VALUES} values", node.start_mark)
+    counted[id(node)] = total
+    return total
+
+
+def _read_yaml(path: Path, errors: list[str], read: list[Path], above: tuple[Path, ...]) -> list[Setting]:
+    """Return the settings of a file, those of its bases first.
+
+    Args:
+        path: the file.
+        errors: gets what is wrong.
+        read: gets every file that is read, a file once for every mention.
+        above: the files whose base this one is.
+    """
+    if path in above or len(above) > _MAX_BASE_DEPTH or len(read) >= _MAX_FILES:
+        text = f"{path}: _BASE_ files form a circle, are nested more than {_MAX_BASE_DEPTH} deep, or are more than"
+        text += f" {_MAX_FILES}; take some out"
+        errors += [text] if text not in errors else []
         return []
+    read.append(path)
     if not path.is_file():
         errors.append(f"{path}: no such configuration file; check the path")
         return []
@@ -133,7 +179,7 @@ def _read_yaml(path: Path, errors: list[str], depth: int) -> list[Setting]:
         errors.append(f"{path}: larger than {_MAX_YAML_BYTES} bytes, so it is not a configuration")
         return []
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        tree = _parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         errors.append(f"{path}: not valid YAML: {' '.join(str(error).split())}")
         return []
@@ -146,7 +192,7 @@ def _read_yaml(path: Path, errors: list[str], depth: int) -> list[Setting]:
     bases = bases if isinstance(bases, list) else [bases]
     settings: list[Setting] = []
     for base in bases:
-        settings += _read_yaml((path.parent / str(base)).resolve(), errors, depth + 1)
+        settings += _read_yaml((path.parent / str(base)).resolve(), errors, read, (*above, path))
     return settings + list(_walk(tree, path.name))
 
 

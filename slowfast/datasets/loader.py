@@ -2,6 +2,7 @@
 
 import zlib
 
+import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.datasets.frame_source import FrameSource
@@ -67,9 +68,10 @@ def build_dataset(
             records=records,
             source=source,
             sampling=sampling,
-            views=_train_views(cfg, gamma),
+            views=_train_views(cfg, gamma, darken=cfg.AUG.DARKEN and role == "source"),
             num_samples=cfg.AUG.NUM_SAMPLE if num_samples is None else num_samples,
             seed=split_seed(seed, split),
+            deferred=cfg.DATA.DEVICE_TRANSFORM,
         )
     testing = role == "test"
     crops = crops or (cfg.TEST.NUM_SPATIAL_CROPS if testing else 1)
@@ -79,6 +81,7 @@ def build_dataset(
         sampling=sampling,
         views=EvalViews(cfg.DATA.TEST_CROP_SIZE, crops, gamma, _normalisation(cfg)),
         num_views=views or (cfg.TEST.NUM_ENSEMBLE_VIEWS if testing else 1),
+        deferred=cfg.DATA.DEVICE_TRANSFORM,
     )
 
 
@@ -149,6 +152,7 @@ def build_loader(
         timeout=cfg.DATA_LOADER.TIMEOUT,
         max_failed=cfg.DATA.MAX_FAILED,
         persistent=train,
+        device="cuda" if cfg.NUM_GPUS and torch.cuda.is_available() else "cpu",
     )
 
 
@@ -179,7 +183,7 @@ def _normalisation(cfg: CfgNode) -> Normalisation:
     return Normalisation(tuple(cfg.DATA.MEAN), tuple(cfg.DATA.STD), cfg.DATA.SUBTRACT_TEMPORAL_MEAN)
 
 
-def _train_views(cfg: CfgNode, gamma: float) -> TrainViews:
+def _train_views(cfg: CfgNode, gamma: float, *, darken: bool) -> TrainViews:
     """Return the augmentation of training clips."""
     augment = cfg.AUG.ENABLE
     try:
@@ -194,6 +198,7 @@ def _train_views(cfg: CfgNode, gamma: float) -> TrainViews:
         flip=cfg.DATA.RANDOM_FLIP,
         gamma=gamma,
         norm=_normalisation(cfg),
+        darken_prob=cfg.AUG.DARKEN_PROB if darken else 0.0,
         rand_augment=policy,
         erase_prob=cfg.AUG.RE_PROB if augment else 0.0,
         erase_mode=cfg.AUG.RE_MODE,

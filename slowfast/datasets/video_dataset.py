@@ -11,7 +11,7 @@ from slowfast.datasets.frame_source import FrameSource
 from slowfast.datasets.records import ClipRecord
 from slowfast.datasets.sampler import Key
 from slowfast.datasets.sampling import FrameSampling
-from slowfast.datasets.views import EvalViews, TrainViews, empty_float
+from slowfast.datasets.views import EvalFrames, EvalViews, TrainFrames, TrainViews, empty_clips
 from slowfast.video import VideoError
 
 # Other videos tried in the place of a damaged one before the item is given up.
@@ -25,13 +25,13 @@ class Item:
     """The clips of one list row.
 
     Args:
-        clips: float32 (n, 3, T, H, W), None when nothing could be read.
+        clips: float32 (n, 3, T, H, W), or what a device makes them of; None when nothing could be read.
         record: the row that the clips come from.
         failed: rows that could not be read.
         partial: rows of which frames are missing.
     """
 
-    clips: torch.Tensor | None
+    clips: torch.Tensor | list[TrainFrames] | list[EvalFrames] | None
     record: ClipRecord
     failed: list[Report] = field(default_factory=list)
     partial: list[Report] = field(default_factory=list)
@@ -83,6 +83,7 @@ class TrainDataset(ClipDataset):
         views: augmentation.
         num_samples: augmented copies of the same frames.
         seed: of the run and split; results depend on it, the epoch and the row only, not on workers.
+        deferred: hand over uint8 frames, `finish` makes clips of them later.
     """
 
     def __init__(
@@ -94,9 +95,10 @@ class TrainDataset(ClipDataset):
         views: TrainViews,
         num_samples: int = 1,
         seed: int = 0,
+        deferred: bool = False,
     ) -> None:
         super().__init__(records=records, source=source, sampling=sampling)
-        self.views, self.num_samples, self.seed = views, num_samples, seed
+        self.views, self.num_samples, self.seed, self.deferred = views, num_samples, seed, deferred
 
     def __getitem__(self, key: Key | int) -> Item:
         """Return `num_samples` augmentations of a row, or of its replacement."""
@@ -112,12 +114,17 @@ class TrainDataset(ClipDataset):
             index = int(rng.integers(len(self.records)))
         return item
 
-    def _augment(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """Return all augmented copies of the same frames, float32 (num_samples, 3, T, size, size)."""
+    def _augment(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> torch.Tensor | list[TrainFrames]:
+        """Return all augmented copies of the same frames."""
+        prepared = [self.views.prepare(frames_THWC, copy_rng) for copy_rng in rng.spawn(self.num_samples)]
+        return prepared if self.deferred else self.finish(prepared)
+
+    def finish(self, prepared: Sequence[TrainFrames], device: str | torch.device = "cpu") -> torch.Tensor:
+        """Return the clips of prepared frames, float32 (n, 3, T, size, size), computed on a device."""
         size = self.views.size
-        clips = empty_float((self.num_samples, 3, len(frames_THWC), size, size))
-        for clip_CTHW, copy_rng in zip(clips, rng.spawn(self.num_samples)):
-            self.views(frames_THWC, copy_rng, clip_CTHW)
+        clips = empty_clips((len(prepared), 3, len(prepared[0].frames_THWC), size, size), device)
+        for clip_CTHW, frames in zip(clips, prepared):
+            self.views.finish(frames, clip_CTHW)
         return clips
 
 
@@ -130,6 +137,7 @@ class EvalDataset(ClipDataset):
         sampling: frame choice.
         views: crops and normalisation.
         num_views: temporal views.
+        deferred: hand over uint8 frames, `finish` makes clips of them later.
     """
 
     def __init__(
@@ -140,9 +148,10 @@ class EvalDataset(ClipDataset):
         sampling: FrameSampling,
         views: EvalViews,
         num_views: int = 1,
+        deferred: bool = False,
     ) -> None:
         super().__init__(records=records, source=source, sampling=sampling)
-        self.views, self.num_views = views, num_views
+        self.views, self.num_views, self.deferred = views, num_views, deferred
 
     def __getitem__(self, key: Key | int) -> Item:
         """Return the clips of a row, float32 (views * crops, 3, T, H, W)."""
@@ -156,9 +165,15 @@ class EvalDataset(ClipDataset):
             return unique
 
         frames_NHWC = self._frames(index, needed, item)
-        if frames_NHWC is not None:
+        if frames_NHWC is not None and self.deferred:
+            item.clips = [EvalFrames(torch.from_numpy(frames_NHWC), torch.from_numpy(rows_VT[0]))]
+        elif frames_NHWC is not None:
             item.clips = self.views(frames_NHWC, rows_VT[0])
         return item
+
+    def finish(self, videos: Sequence[EvalFrames], device: str | torch.device = "cpu") -> torch.Tensor:
+        """Return the clips of several videos, float32 (n * views * crops, 3, T, size, size), computed on a device."""
+        return torch.cat([self.views.finish(video, device) for video in videos])
 
 
 def collate_train(items: Sequence[Item]) -> dict[str, object]:
@@ -185,8 +200,9 @@ def collate_eval(items: Sequence[Item]) -> dict[str, object]:
 def _batch(items: Sequence[Item], records: Sequence[ClipRecord]) -> dict[str, object]:
     """Return the clips of all items one after another, with one value per given record."""
     clips = [item.clips for item in items if item.clips is not None]
+    deferred = bool(clips) and isinstance(clips[0], list)
     batch: dict[str, object] = {
-        "clips": torch.cat(clips) if clips else torch.empty(0),
+        "clips": sum(clips, []) if deferred else torch.cat(clips) if clips else torch.empty(0),
         "labels": torch.tensor([record.label for record in records], dtype=torch.int64),
         "index": torch.tensor([record.row for record in records], dtype=torch.int64),
         "names": [record.name for record in records],

@@ -55,6 +55,7 @@ class VideoLoader:
         timeout: seconds that the workers may take for one batch; 0 waits for ever.
         max_failed: share of the rows that may be unreadable.
         persistent: keep the workers between epochs.
+        device: where `dataset.finish` makes clips of uint8 frames, for a dataset that defers this.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class VideoLoader:
         timeout: float = 0,
         max_failed: float = 1.0,
         persistent: bool = False,
+        device: str | torch.device = "cpu",
     ) -> None:
-        self.dataset, self.sampler, self.name = dataset, sampler, name
+        self.dataset, self.sampler, self.name, self.device = dataset, sampler, name, device
         self.num_workers, self.timeout, self.max_failed = num_workers, timeout, max_failed
         self.failed: dict[str, str] = {}
         self.partial: dict[str, str] = {}
@@ -124,6 +126,8 @@ class VideoLoader:
         while (batch := self._await(iterator)) is not None:
             self._note(batch)
             self.position += 1
+            if isinstance(batch["clips"], list):
+                batch["clips"] = self.dataset.finish(batch["clips"], self.device)
             yield batch
 
     def _await(self, iterator: Iterator[Batch]) -> Batch | None:

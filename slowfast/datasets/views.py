@@ -2,14 +2,16 @@
 
 import itertools
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from slowfast.transforms import spatial
+from slowfast.transforms.darken import darken, random_darkening
 from slowfast.transforms.erasing import random_erase_
-from slowfast.transforms.gamma import apply_gamma
-from slowfast.transforms.rand_augment import Plan, RandAugment, apply_plan
+from slowfast.transforms.gamma import apply_gamma, gamma_table
+from slowfast.transforms.rand_augment import RandAugment, apply_plan
 
 # Frames are resized in pieces whose float copies stay in the processor's cache and in memory that is reused.
 _CHUNK_BYTES = 1 << 20
@@ -30,9 +32,16 @@ class Normalisation:
     temporal_mean: float = 0.0
 
 
-def empty_float(shape: tuple[int, ...]) -> torch.Tensor:
-    """Return an uninitialised float32 tensor; NumPy asks for large pages, which makes the first writing cheaper."""
-    return torch.from_numpy(np.empty(shape, np.float32))
+class EvalFrames(NamedTuple):
+    """Decoded frames of one video before gamma, resizing and crops.
+
+    Args:
+        frames_NHWC: uint8, the different frames that the views need.
+        rows_VT: int64, for each temporal view, which of these frames make it.
+    """
+
+    frames_NHWC: torch.Tensor
+    rows_VT: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -61,24 +70,27 @@ class EvalViews:
         Returns:
             float32 (views * crops, 3, T, size, size), all crops of view 0 first.
         """
-        views, num_frames = rows_VT.shape
         frames_NHWC = apply_gamma(frames_NHWC, self.gamma)
-        out_VCTHW = empty_float((views * self.crops, 3, num_frames, self.size, self.size))
-        step = max(1, _CHUNK_BYTES // frames_NHWC[0].nbytes)
-        for first in range(0, len(frames_NHWC), step):
-            chunk_CNHW = self._resized(frames_NHWC[first : first + step])
-            for clip, crop in itertools.product(range(views), range(self.crops)):
-                times = ((rows_VT[clip] >= first) & (rows_VT[clip] < first + step)).nonzero()[0]
-                self._cut(chunk_CNHW, rows_VT[clip, times] - first, crop, out_VCTHW[clip * self.crops + crop], times)
-        return spatial.subtract_temporal_mean(out_VCTHW, self.norm.temporal_mean)
+        return self.finish(EvalFrames(torch.from_numpy(frames_NHWC), torch.from_numpy(rows_VT)), gamma=1.0)
 
-    def _resized(self, frames_NHWC: np.ndarray) -> torch.Tensor:
-        """Return frames resized and normalised, float32 (3, N, H, W)."""
-        clip_CNHW = spatial.resize_short_side(spatial.to_planes(frames_NHWC).float(), self.size)
-        return spatial.normalise_(clip_CNHW, self.norm.mean, self.norm.std)
+    def finish(self, video: EvalFrames, device: str | torch.device = "cpu", gamma: float | None = None) -> torch.Tensor:
+        """Return the clips of a video, computed on a device; see `__call__`."""
+        gamma = self.gamma if gamma is None else gamma
+        views, num_frames = video.rows_VT.shape
+        out_VCCTHW = empty_clips((views, self.crops, 3, num_frames, self.size, self.size), device)
+        step = _frames_at_once(video.frames_NHWC, device)
+        for first in range(0, len(video.frames_NHWC), step):
+            levels_CNHW = _planes(video.frames_NHWC[first : first + step], device, gamma)
+            chunk_CNHW = spatial.resize_short_side(levels_CNHW, self.size)
+            spatial.normalise_(chunk_CNHW, self.norm.mean, self.norm.std)
+            for view, crop in itertools.product(range(views), range(self.crops)):
+                rows = video.rows_VT[view]
+                times = ((rows >= first) & (rows < first + step)).nonzero()[:, 0]
+                self._cut(chunk_CNHW, rows[times] - first, crop, out_VCCTHW[view, crop], times)
+        return spatial.subtract_temporal_mean(out_VCCTHW.flatten(0, 1), self.norm.temporal_mean)
 
     def _cut(
-        self, chunk_CNHW: torch.Tensor, rows: np.ndarray, crop: int, out_CTHW: torch.Tensor, times: np.ndarray
+        self, chunk_CNHW: torch.Tensor, rows: torch.Tensor, crop: int, out_CTHW: torch.Tensor, times: torch.Tensor
     ) -> None:
         """Write one crop of the frames `rows` to the places `times` of a clip."""
         which = crop if self.crops == 3 else 1
@@ -86,6 +98,24 @@ class EvalViews:
         window_CNHW = spatial.cut(chunk_CNHW, self.size, *offset)
         for row, time in zip(rows.tolist(), times.tolist()):
             out_CTHW[:, time] = window_CNHW[:, row]
+
+
+class TrainFrames(NamedTuple):
+    """A training clip after everything that is done on uint8 frames.
+
+    Args:
+        frames_THWC: uint8, already cut when the crop comes before resizing.
+        resized: (height, width) to resize to.
+        offset: (top, left) of the crop after resizing.
+        flip: mirror.
+        rng: of the erasing.
+    """
+
+    frames_THWC: torch.Tensor
+    resized: tuple[int, int]
+    offset: tuple[int, int]
+    flip: bool
+    rng: np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -100,6 +130,7 @@ class TrainViews:
         flip: mirror with probability 0.5.
         gamma: exponent of the gamma correction.
         norm: see `Normalisation`.
+        darken_prob: share of clips that a camera model darkens.
         rand_augment: applied to the uint8 frames, or None.
         erase_prob: probability of random erasing.
         erase_mode: fill of erased boxes.
@@ -113,23 +144,19 @@ class TrainViews:
     flip: bool = True
     gamma: float = 1.0
     norm: Normalisation = field(default_factory=Normalisation)
+    darken_prob: float = 0.0
     rand_augment: RandAugment | None = None
     erase_prob: float = 0.0
     erase_mode: str = "pixel"
     erase_count: int = 1
 
-    def __call__(self, frames_THWC: np.ndarray, rng: np.random.Generator, out_CTHW: torch.Tensor) -> None:
-        """Write one augmentation of uint8 frames to `out_CTHW`, float32 (3, T, size, size)."""
+    def prepare(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> TrainFrames:
+        """Draw one augmentation, and do what is done on uint8 frames: darkness, gamma, RandAugment, the crop's box."""
+        if self.darken_prob and rng.random() < self.darken_prob:
+            frames_THWC = darken(frames_THWC, random_darkening(frames_THWC, rng), rng)
+        frames_THWC = apply_gamma(frames_THWC, self.gamma)
         plan = self.rand_augment.draw(rng) if self.rand_augment is not None else []
-        self._crop(apply_gamma(frames_THWC, self.gamma), plan, rng, out_CTHW)
-        if self.norm.temporal_mean:
-            out_CTHW.copy_(spatial.subtract_temporal_mean(out_CTHW, self.norm.temporal_mean))
-        random_erase_(out_CTHW, rng, prob=self.erase_prob, mode=self.erase_mode, count=self.erase_count)
-
-    def _crop(self, frames_THWC: np.ndarray, plan: Plan, rng: np.random.Generator, out_CTHW: torch.Tensor) -> None:
-        """Write the normalised clip after RandAugment, random resizing, cropping and mirroring."""
         height, width = frames_THWC.shape[1:3]
-        interpolation = self.rand_augment.interpolation if plan else ""
         if self.area:
             box = spatial.random_resized_box(height, width, self.area, self.aspect, rng)
             resized, offset = (self.size, self.size), (0, 0)
@@ -138,12 +165,40 @@ class TrainViews:
             side = max(spatial.jitter_size(self.jitter, rng), self.size)
             resized = spatial.short_side_size(height, width, side)
             offset = spatial.random_crop_offset(*resized, self.size, rng)
-        frames_THWC = apply_plan(frames_THWC, plan, interpolation, box)
-        if self.flip and rng.random() < 0.5:
-            frames_THWC = frames_THWC[:, :, ::-1]
-        step = max(1, _CHUNK_BYTES // frames_THWC[0].nbytes)
-        for first in range(0, len(frames_THWC), step):
-            chunk_CTHW = spatial.to_planes(frames_THWC[first : first + step]).float()
-            chunk_CTHW = spatial.cut(spatial.resize(chunk_CTHW, *resized), self.size, *offset)
-            out_CTHW[:, first : first + step] = chunk_CTHW
+        flip = bool(self.flip and rng.random() < 0.5)
+        frames_THWC = apply_plan(frames_THWC, plan, self.rand_augment.interpolation if plan else "", box)
+        return TrainFrames(torch.from_numpy(np.require(frames_THWC, requirements="W")), resized, offset, flip, rng)
+
+    def finish(self, clip: TrainFrames, out_CTHW: torch.Tensor) -> None:
+        """Resize, cut, mirror, normalise and erase on the device of `out_CTHW`, float32 (3, T, size, size)."""
+        step = _frames_at_once(clip.frames_THWC, out_CTHW.device)
+        for first in range(0, len(clip.frames_THWC), step):
+            levels_CTHW = _planes(clip.frames_THWC[first : first + step], out_CTHW.device)
+            chunk_CTHW = spatial.cut(spatial.resize(levels_CTHW, *clip.resized), self.size, *clip.offset)
+            out_CTHW[:, first : first + step] = chunk_CTHW.flip(-1) if clip.flip else chunk_CTHW
         spatial.normalise_(out_CTHW, self.norm.mean, self.norm.std)
+        if self.norm.temporal_mean:
+            out_CTHW.copy_(spatial.subtract_temporal_mean(out_CTHW, self.norm.temporal_mean))
+        random_erase_(out_CTHW, clip.rng, prob=self.erase_prob, mode=self.erase_mode, count=self.erase_count)
+
+
+def empty_clips(shape: tuple[int, ...], device: str | torch.device = "cpu") -> torch.Tensor:
+    """Return an uninitialised float32 tensor; on the CPU NumPy asks for large pages, which makes writing it cheaper."""
+    if torch.device(device).type == "cpu":
+        return torch.from_numpy(np.empty(shape, np.float32))
+    return torch.empty(shape, device=device)
+
+
+def _frames_at_once(frames_THWC: torch.Tensor, device: str | torch.device) -> int:
+    """Return how many frames one piece of work has: all on a GPU."""
+    if torch.device(device).type != "cpu":
+        return max(1, len(frames_THWC))
+    return max(1, _CHUNK_BYTES // max(1, frames_THWC[0].numel()))
+
+
+def _planes(frames_THWC: torch.Tensor, device: str | torch.device, gamma: float = 1.0) -> torch.Tensor:
+    """Return uint8 frames as float32 levels (3, T, H, W) on a device, after gamma correction."""
+    levels_CTHW = frames_THWC.to(device, non_blocking=True).permute(3, 0, 1, 2)
+    if gamma != 1.0:
+        levels_CTHW = torch.from_numpy(gamma_table(gamma)).to(device)[levels_CTHW.long()]
+    return levels_CTHW.to(torch.float32, memory_format=torch.contiguous_format)

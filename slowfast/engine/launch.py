@@ -22,8 +22,8 @@ from slowfast.engine.build import (
     validation_role,
 )
 from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, plain_state, unwrap, verify_checkpoint
-from slowfast.engine.failures import explain_failures
 from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
+from slowfast.engine.memory import explain_memory
 from slowfast.engine.metrics import MetricsLog
 from slowfast.engine.precise_bn import PreciseBNHook, adapt_batchnorm
 from slowfast.engine.preflight import check_inputs
@@ -64,10 +64,10 @@ def run_experiment(cfg: CfgNode) -> None:
             count = sum(parameter.numel() for parameter in model.parameters())
             logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
         if cfg.TRAIN.ENABLE:
-            with explain_failures(cfg, "training"):
+            with explain_memory(cfg, "training"):
                 train(cfg, model, output, device, state)
         if cfg.TEST.ENABLE:
-            with explain_failures(cfg, "testing"):
+            with explain_memory(cfg, "testing"):
                 test(cfg, model, output, device)
 
 
@@ -221,6 +221,8 @@ def test_checkpoint(cfg: CfgNode, output: Path) -> Path:
         candidates.append(repo_path(cfg.TRAIN.CHECKPOINT_FILE_PATH))
     for path in candidates:
         if path.is_file():
+            if cfg.TEST.TEST_BEST and path.name != BEST:
+                logger.warning("%s has no %s: testing %s", output, BEST, path)
             return path
     raise InputError(
         f"{output} has no {BEST} and no checkpoint: train first (run.sh), or set TEST.CHECKPOINT_FILE_PATH"

@@ -1,10 +1,15 @@
 """`metrics.jsonl`: one JSON object per line, cut back to the last checkpoint on resume."""
 
 import json
+import logging
 import math
 import os
 from pathlib import Path
 from typing import Any
+
+from slowfast.utils.files import sha256_of
+
+logger = logging.getLogger(__name__)
 
 
 class MetricsLog:
@@ -35,10 +40,18 @@ class MetricsLog:
             os.fsync(handle.fileno())
             return handle.tell()
 
-    def cut(self, position: int) -> None:
-        """Drop everything after `position` bytes."""
-        if self.path is not None and self.path.exists():
+    def digest(self) -> str:
+        """Return the SHA-256 of what is written so far."""
+        return sha256_of(self.path) if self.path is not None and self.path.exists() else ""
+
+    def cut(self, position: int, digest: str = "") -> None:
+        """Drop everything after `position` bytes; what is left should have the digest, if one is given."""
+        if self.path is None:
+            return
+        if self.path.exists():
             os.truncate(self.path, min(position, self.path.stat().st_size))
+        if digest and digest != self.digest():
+            logger.warning("%s was changed or damaged since it was written; the run goes on after it", self.path)
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,9 @@ from slowfast.config import parse_also
 from slowfast.datasets.loader import build_dataset
 from slowfast.datasets.splits import PSEUDO_SPLIT
 from slowfast.engine.build import start_path, validation_role
+from slowfast.engine.provenance import check_table
 from slowfast.utils.errors import InputError
+from slowfast.utils.paths import repo_path
 
 
 def check_inputs(cfg: CfgNode, output: Path) -> None:
@@ -26,6 +28,11 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
     for split, role, train in dict.fromkeys(_needed_splits(cfg)):
         try:
             build_dataset(cfg, split, role, train=train)
+        except InputError as error:
+            wrong[str(error)] = None
+    if cfg.TRAIN.ENABLE and cfg.DATA.PSEUDO_CSV:
+        try:
+            check_table(repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV)
         except InputError as error:
             wrong[str(error)] = None
     resumes = cfg.TRAIN.AUTO_RESUME and any((output / "checkpoints").glob("checkpoint_*.pyth"))

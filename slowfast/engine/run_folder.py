@@ -8,7 +8,7 @@ import yaml
 from fvcore.common.config import CfgNode
 
 from slowfast.config import dump_config, get_cfg
-from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint
+from slowfast.engine.checkpoint import CheckpointFolder, DamagedCheckpoint, load_checkpoint
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import remove_leftovers, write_text
@@ -65,7 +65,29 @@ def _last_state(cfg: CfgNode, output: Path) -> dict[str, Any] | None:
             "delete the folder, or set TRAIN.AUTO_RESUME False to start over in it"
         )
     logger.info("resuming from %s", path)
+    if not distributed.from_main(lambda: _has_sound_best(output)) and state.get("best"):
+        logger.warning("%s has no %s any more: the best of the epochs to come is kept", output, BEST)
+        state["best"] = {}
     return state
+
+
+def _has_sound_best(output: Path) -> bool:
+    """Return whether the best weights so far are there.
+
+    Raises:
+        InputError: they are damaged, and nothing else holds them.
+    """
+    path = output / BEST
+    if not path.exists():
+        return False
+    try:
+        load_checkpoint(path)
+    except DamagedCheckpoint as error:
+        raise InputError(
+            f"{error}: the weights of the best epoch are lost; delete {path} to keep the best of the epochs to come, "
+            "or set TRAIN.AUTO_RESUME False to start over"
+        ) from None
+    return True
 
 
 def start_over(cfg: CfgNode, output: Path) -> None:

@@ -192,6 +192,7 @@ class Trainer:
             "pending_evaluation": self.pending_evaluation,
             "means": Mean().state_dict() if epoch_done else self.means.state_dict(),
             "metrics_position": self.metrics.position(),
+            "metrics_digest": self.metrics.digest(),
             "rng": distributed.gather(rng_state()),
         }
 
@@ -219,7 +220,7 @@ class Trainer:
         self.best = dict(state.get("best", {}))
         self.pending_evaluation = bool(state.get("pending_evaluation", False))
         self.means.load_state_dict(state.get("means") or Mean().state_dict())
-        self.metrics.cut(int(state.get("metrics_position", 0)))
+        self.metrics.cut(int(state.get("metrics_position", 0)), state.get("metrics_digest", ""))
         states = state.get("rng")
         if states:
             set_rng_state(states[distributed.rank() % len(states)])

@@ -3,6 +3,7 @@
 Legend: N videos, K classes.
 """
 
+import hashlib
 import mmap
 import os
 import pickle
@@ -15,9 +16,12 @@ import numpy as np
 
 from slowfast.ensemble.safe_pickle import read_plain_pickle
 from slowfast.utils.errors import InputError
-from slowfast.utils.files import atomic_write
+from slowfast.utils.files import atomic_write, sha256_of
 
 VERSION = 1
+# Behind the pickle, where no reader looks, stands the SHA-256 of all bytes before.
+_SEAL = b"\nsha256:"
+_SEAL_BYTES = len(_SEAL) + 64
 SCORE_KINDS = ("logits", "probs")
 
 
@@ -170,6 +174,17 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
     }
     with atomic_write(path) as aside, open(aside, "wb") as handle:
         pickle.dump(content, handle, protocol=4)
+        handle.flush()
+        handle.write(_SEAL + sha256_of(aside).encode())
+
+
+def _is_intact(data: mmap.mmap) -> bool:
+    """Return whether the bytes are those that were written; files without a digest count as such."""
+    end = len(data) - _SEAL_BYTES
+    if end <= 0 or data[end : end + len(_SEAL)] != _SEAL:
+        return True
+    with memoryview(data) as view:
+        return hashlib.sha256(view[:end]).hexdigest().encode() == data[end + len(_SEAL) :]
 
 
 def _read_pickle(path: str | Path) -> Any:
@@ -179,6 +194,8 @@ def _read_pickle(path: str | Path) -> Any:
             if not os.fstat(handle.fileno()).st_size:
                 raise InputError(f"{path}: the file is empty; {remedy}")
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if not _is_intact(data):
+                    raise InputError(f"{path}: the file is damaged, its digest does not match; {remedy}")
                 return read_plain_pickle(data, str(path))
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read ({error.strerror or error}); {remedy}") from None

@@ -217,7 +217,7 @@ class Decoders:
             for batch in reader:
                 yield Event(video, share=reader.share, batch=batch)
             yield Event(video, share=1.0, facts=reader.facts)
-        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises what is no VideoError
+        except Exception as error:  # handed to the main thread, which raises what is no VideoError
             yield Event(video, share=1.0, error=error)
 
     def _put(self, event: Event) -> None:

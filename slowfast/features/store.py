@@ -5,6 +5,7 @@ Legend: N windows, D width, K classes.
 
 import contextlib
 import csv
+import errno
 import fcntl
 import io
 import json
@@ -31,8 +32,11 @@ COLUMNS = ("video", "frames", "fps", "windows", "status")
 _LOCK = ".features.lock"
 # Seconds between two writings of the index.
 _INDEX_PERIOD = 5.0
-_ROWS = ("feats", "probs", "start_frame", "end_frame", "start_time", "end_time")
-_SCALARS = ("fps", "source_fps", "stride", "window", "num_frames", "problems", "settings")
+_ROWS = ("feats", "probs", "start_frame", "end_frame")
+_SCALARS = ("fps", "stride", "window")
+# Further arrays of this tool; other programs that write the ones above may lack them.
+_MORE_ROWS = ("start_time", "end_time")
+_MORE_SCALARS = ("source_fps", "num_frames", "problems", "settings")
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Features:
         window: frames that a window spans.
         num_frames: frames of the video, counted at `fps`.
         problems: what could not be decoded, in words.
-        settings: JSON of everything the values depend on besides the video.
+        settings: JSON of everything the values depend on besides the video; empty: unknown.
     """
 
     feats: np.ndarray
@@ -76,7 +80,7 @@ class Features:
 
 
 class ForeignFile(InputError):
-    """A readable npz that this tool did not write."""
+    """A readable npz that is no feature file."""
 
 
 class DamagedFile(InputError):
@@ -84,9 +88,19 @@ class DamagedFile(InputError):
 
 
 def save_features(path: str | Path, features: Features) -> None:
-    """Write a feature file; it appears whole or not at all."""
-    with atomic_write(path) as aside, open(aside, "wb") as handle:
-        np.savez(handle, **{name: getattr(features, name) for name in (*_ROWS, *_SCALARS)})
+    """Write a feature file; it appears whole or not at all.
+
+    Raises:
+        InputError: when it cannot be written.
+        OSError: when the disk is full.
+    """
+    try:
+        with atomic_write(path) as aside, open(aside, "wb") as handle:
+            np.savez(handle, **vars(features))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise InputError(f"{path}: the features cannot be written ({error.strerror})") from None
 
 
 def load_features(path: str | Path) -> Features:
@@ -94,22 +108,35 @@ def load_features(path: str | Path) -> Features:
 
     Raises:
         DamagedFile: when it is not a whole npz.
-        ForeignFile: when it is one, with other arrays than this tool writes.
+        ForeignFile: when it is one, without the arrays of a feature file.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in (*_ROWS, *_SCALARS) if name not in arrays]
             if missing:
                 raise ForeignFile(f"{path}: not a feature file of this tool (it lacks {', '.join(missing)})")
-            values: dict[str, Any] = {name: arrays[name] for name in _ROWS}
-            values |= {name: arrays[name].item() for name in _SCALARS}
+            values: dict[str, Any] = {name: arrays[name] for name in (*_ROWS, *_MORE_ROWS) if name in arrays}
+            values |= {name: arrays[name].item() for name in (*_SCALARS, *_MORE_SCALARS) if name in arrays}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise DamagedFile(f"{path}: not a whole npz file ({words})") from None
     lengths = {name: len(np.atleast_1d(values[name])) for name in _ROWS}
     if len(set(lengths.values())) != 1 or values["feats"].ndim != 2:
         raise ForeignFile(f"{path}: its arrays do not belong together (lengths {lengths})")
-    return Features(**values)
+    return Features(**_assumed(values) | values)
+
+
+def _assumed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what the further arrays are taken to be where a file lacks them."""
+    first, last, fps = values["start_frame"], values["end_frame"], values["fps"]
+    return {
+        "start_time": first / (fps or np.nan),
+        "end_time": last / (fps or np.nan),
+        "source_fps": fps,
+        "num_frames": int(last.max(initial=-1)) + 1,
+        "problems": "",
+        "settings": "",
+    }
 
 
 def check_settings(path: str | Path, found: str, wanted: str) -> None:
@@ -117,12 +144,14 @@ def check_settings(path: str | Path, found: str, wanted: str) -> None:
 
     Args:
         path: an existing feature file.
-        found: its settings as JSON.
+        found: its settings as JSON; empty: unknown, which passes.
         wanted: those of this run.
 
     Raises:
         InputError: naming what differs.
     """
+    if not found:
+        return
     try:
         old, new = json.loads(found), json.loads(wanted)
     except ValueError:

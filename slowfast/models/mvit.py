@@ -6,6 +6,7 @@ Legend: B batch, C channels, T frames, H W, N tokens, D width, L heads, E width 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from fvcore.common.config import CfgNode
@@ -201,7 +202,7 @@ class Head(nn.Module):
 
 
 class MViT(nn.Module):
-    """Clips to logits.
+    """Clips to logits; the defaults are MViT-B 32x3.
 
     Args:
         num_classes: K.
@@ -250,11 +251,11 @@ class MViT(nn.Module):
         patch_kernel: Size = (3, 7, 7),
         patch_stride: Size = (2, 4, 4),
         patch_padding: Size = (1, 3, 3),
-        dim_mul: list[list[float]] | tuple = (),
-        head_mul: list[list[float]] | tuple = (),
-        pool_q_stride: list[list[int]] | tuple = (),
-        pool_kv_stride: list[list[int]] | None = None,
-        pool_kv_stride_adaptive: Size | None = None,
+        dim_mul: Sequence[Sequence[float]] = ((2, 2.0), (5, 2.0), (21, 2.0)),
+        head_mul: Sequence[Sequence[float]] = ((2, 2.0), (5, 2.0), (21, 2.0)),
+        pool_q_stride: Sequence[Sequence[int]] = ((2, 1, 2, 2), (5, 1, 2, 2), (21, 1, 2, 2)),
+        pool_kv_stride: Sequence[Sequence[int]] | None = None,
+        pool_kv_stride_adaptive: Size | None = (1, 8, 8),
         pool_kernel: Size | None = None,
         dropout: float = 0.0,
         drop_path_rate: float = 0.0,

@@ -5,7 +5,6 @@ NeurIPS 2022. ViT-S/B/L/H differ only in width, depth and heads.
 Legend: B batch, C channels, T frames, H W, N tokens, D width, L heads, E width of one head, K classes.
 """
 
-import functools
 import re
 
 import torch
@@ -26,17 +25,10 @@ from slowfast.utils.errors import InputError
 
 def sine_table(tokens: int, width: int) -> Tensor:
     """Return fixed positions (1, N, D): sine in even, cosine in odd columns (Vaswani et al. 2017, section 3.5)."""
-    column_D = torch.arange(width)
-    rate_D = torch.pow(torch.tensor(10000.0, dtype=torch.float64), 2 * (column_D // 2).double() / width)
-    angle_ND = torch.arange(tokens, dtype=torch.float64)[:, None] / rate_D
+    column_D = torch.arange(width, device="cpu")
+    rate_D = torch.pow(torch.tensor(10000.0, dtype=torch.float64, device="cpu"), 2 * (column_D // 2).double() / width)
+    angle_ND = torch.arange(tokens, dtype=torch.float64, device="cpu")[:, None] / rate_D
     return torch.where(column_D % 2 == 0, angle_ND.sin(), angle_ND.cos()).float()[None]
-
-
-@functools.lru_cache(maxsize=8)
-def _table_on(tokens: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return the table of positions on a device."""
-    with torch.inference_mode(False):
-        return sine_table(tokens, width).to(device=device, dtype=dtype)
 
 
 class PatchEmbed(nn.Module):
@@ -174,6 +166,8 @@ class VideoMAE(nn.Module):
         side = crop_size // patch_size
         self.grid = (num_frames // tubelet_size, side, side)
         self.pos_embed = nn.Parameter(torch.zeros(1, tokens, embed_dim)) if learnable_positions else None
+        # Neither parameter nor buffer: published checkpoints do not hold it.
+        self.table = None if learnable_positions else sine_table(tokens, embed_dim)
         self.patch_embed = PatchEmbed(embed_dim, patch_size=patch_size, tubelet_size=tubelet_size)
         settings = dict(heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, init_values=init_values)
         rates = drop_path_rates(drop_path_rate, depth)
@@ -241,7 +235,11 @@ class VideoMAE(nn.Module):
         """
         tokens, width = x_BND.shape[1:]
         if self.pos_embed is None:
-            return _table_on(tokens, width, x_BND.device, x_BND.dtype)
+            table_1ND = self.table if self.table.shape[1] == tokens else sine_table(tokens, width)
+            table_1ND = table_1ND.to(x_BND.device)
+            if not torch.compiler.is_compiling():
+                self.table = table_1ND
+            return table_1ND.to(x_BND.dtype)
         if self.pos_embed.shape[1] != tokens:
             raise InputError(f"the learned positions are for {self.pos_embed.shape[1]} tokens, the clip has {tokens}")
         return self.pos_embed.detach().to(x_BND.dtype)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from slowfast.ensemble.safe_pickle import read_plain_pickle
 from slowfast.models.convert import inflate, repeat_to, resize_positions
 from slowfast.models.naming import candidates
 from slowfast.utils.errors import InputError
@@ -64,6 +65,19 @@ class LoadReport:
             if names:
                 parts.append(f"{len(names)} {label} ({_some(names)})")
         return f"{self.path} in {self.layout}: {', '.join(parts)}"
+
+    def listing(self) -> str:
+        """Return every name, one per line, by what happened to it."""
+        groups = (
+            ("matched", self.matched),
+            ("converted", [f"{name}: {how}" for name, how in self.converted]),
+            ("missing (the network keeps its own values)", self.missing),
+            ("unexpected (the network has no place)", self.unexpected),
+            ("dropped", [f"{name}: {why}" for name, why in self.dropped]),
+        )
+        return "\n".join(
+            "\n".join([f"{label}: {len(names)}", *(f"  {name}" for name in names)]) for label, names in groups
+        )
 
 
 def load_weights(
@@ -152,30 +166,13 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a whole safetensors file ({_first_line(error)}), fetch it again") from error
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickler that knows NumPy arrays and plain types."""
-
-    _ALLOWED = frozenset(
-        {("_codecs", "encode"), ("numpy", "ndarray"), ("numpy", "dtype")}
-        | {(f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")}
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return one of the known constructors and refuse everything else."""
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is not allowed")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def _read_caffe2(path: Path) -> Any:
+def _read_caffe2(path: Path) -> dict[str, Tensor]:
     """Return the blobs of a Caffe2 pickle as tensors."""
     try:
-        with open(path, "rb") as handle:
-            content = _ArraysOnly(handle, encoding="latin1").load()
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path}: {_unpickling_problem(str(error))}") from error
-    except Exception as error:
-        raise InputError(f"{path}: the file is no whole pickle ({_first_line(error)}), fetch it again") from error
+        content = read_plain_pickle(path.read_bytes(), str(path))
+    except InputError as error:
+        reason = str(error).partition(";")[0]
+        raise InputError(f"{reason}; fetch it again, a Caffe2 file holds only arrays") from None
     blobs = content.get("blobs", content) if isinstance(content, Mapping) else {}
     return {name: torch.from_numpy(blob) for name, blob in blobs.items() if isinstance(blob, np.ndarray)}
 

@@ -34,4 +34,5 @@ def apply_gamma(frames: np.ndarray, gamma: float) -> np.ndarray:
 
 def apply_table(frames: np.ndarray, table: bytes) -> np.ndarray:
     """Return uint8 values of any shape replaced through a table of 256 bytes."""
-    return np.frombuffer(frames.tobytes().translate(table), np.uint8).reshape(frames.shape)
+    levels = bytearray(np.ascontiguousarray(frames).data)
+    return np.frombuffer(levels.translate(table), np.uint8).reshape(frames.shape)

@@ -1,13 +1,14 @@
 """Reads files of `torch.save` from strangers: tensors and plain types, no code, no size that is only claimed.
 
 `weights_only` keeps torch from calling arbitrary functions, but it believes sizes: a file of 1 KB may ask for a
-`bytearray` of 100 GB, unpack a compressed record of zeros without end, or spread one number over 10^12 elements.
-Here the archive and the operations of its pickle are looked at before torch sees the file, the tensors afterwards.
+`bytearray` of 100 GB, copy one list a million times, unpack a compressed record of zeros without end, or spread one
+number over 10^12 elements. Here the archive and the operations of its pickle are looked at before torch sees the
+file, the tensors afterwards.
 """
 
+import contextlib
 import io
 import pickletools
-import re
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,14 +24,11 @@ _MAX_DEPTH = 32
 _MAX_SHARING = 8
 # Pickles at the start of a file without an archive: magic number, protocol, system, content, storage keys.
 _OLD_PICKLES = 5
-# Operations that name something to call; torch writes and reads the first one only.
-_NAMING = ("GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4")
-_ALLOWED = re.compile(
-    r"collections (OrderedDict|Counter)|torch\._utils _rebuild_(tensor|tensor_v2|tensor_v3|parameter)"
-    r"|torch(\.cuda)? (\w+Storage|Size|device|Tensor|\w*float\w*|bfloat16|u?int\d+|long|short|half|double|bool"
-    r"|complex\d+)|torch\.storage (UntypedStorage|TypedStorage)|torch\.nn\.parameter Parameter"
-    r"|torch\.serialization _get_layout|_codecs encode|(builtins|__builtin__) set"
-)
+_FORBIDDEN = ("bytearray", "Counter", "_rebuild_wrapper_subclass")
+# Calls with one or two arguments copy them; copies times the largest thing that could be copied (items, characters).
+_COPYING = ("TUPLE1", "TUPLE2")
+_MAX_COPIED = 200_000_000
+_SILENT = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
 
 
 class TensorFileError(InputError):
@@ -45,10 +43,7 @@ def read_tensor_file(path: str | Path) -> Any:
         FileNotFoundError: there is no such file.
         OSError: it cannot be read.
     """
-    with open(path, "rb") as handle:
-        reason = _refusal(handle)
-    if reason:
-        raise TensorFileError(f"{path}: refused, because {reason}; use another file, or save its tensors again")
+    refuse_before_loading(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError):
@@ -56,25 +51,44 @@ def read_tensor_file(path: str | Path) -> Any:
     except Exception as error:
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise TensorFileError(f"{path}: damaged, or no file of torch.save ({reason}); use another one") from None
+    refuse_after_loading(content, path)
+    return content
+
+
+def refuse_before_loading(path: str | Path) -> None:
+    """Refuse a file that torch would read with more memory than the file is worth.
+
+    Raises:
+        TensorFileError: naming file and reason.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as handle:
+        reason = _refusal(handle)
+    if reason:
+        raise TensorFileError(f"{path}: refused, because {reason}; fetch it again or use another file")
+
+
+def refuse_after_loading(content: Any, path: str | Path) -> None:
+    """Refuse tensors that are larger than the file they come from.
+
+    Raises:
+        TensorFileError: naming file and tensor.
+    """
     reason = _claims_too_much(content, Path(path).stat().st_size)
     if reason:
         raise TensorFileError(f"{path}: refused, because {reason}; use another file")
-    return content
 
 
 def _refusal(handle: BinaryIO) -> str:
     """Return why a file must not be given to torch, or an empty string."""
-    try:
-        if handle.read(4) == b"PK\x03\x04":
+    if handle.read(4) == b"PK\x03\x04":
+        try:
             return _archive_refusal(handle)
-        handle.seek(0)
-        for _ in range(_OLD_PICKLES):
-            reason = _pickle_refusal(handle)
-            if reason:
-                return reason
-    except (ValueError, IndexError, KeyError, OverflowError, UnicodeDecodeError, zipfile.BadZipFile, EOFError):
-        return "it is damaged or no file of torch.save"
-    return ""
+        except (ValueError, NotImplementedError, OverflowError, zipfile.BadZipFile, EOFError):
+            return "the file is truncated or damaged"
+    handle.seek(0)
+    reasons = (_pickle_refusal(handle) for _ in range(_OLD_PICKLES))
+    return next(filter(None, reasons), "")
 
 
 def _archive_refusal(handle: BinaryIO) -> str:
@@ -94,11 +108,20 @@ def _archive_refusal(handle: BinaryIO) -> str:
 
 def _pickle_refusal(handle: BinaryIO) -> str:
     """Walk the operations of one pickle; the handle is left behind it."""
-    for count, (operation, argument, _) in enumerate(pickletools.genops(handle)):
-        if count > _MAX_OPERATIONS:
-            return f"it has more than {_MAX_OPERATIONS} operations"
-        if operation.name in _NAMING and not (argument and _ALLOWED.fullmatch(str(argument))):
-            return f"it asks for {str(argument or 'a function')[:80]!r}"
+    before, copies, longest = "", 0, 0
+    # Where the pickle is damaged, torch stops as well.
+    with contextlib.suppress(ValueError, IndexError, KeyError, OverflowError, UnicodeDecodeError):
+        for count, (operation, argument, _) in enumerate(pickletools.genops(handle)):
+            name = operation.name
+            if count > _MAX_OPERATIONS:
+                return f"it has more than {_MAX_OPERATIONS} operations"
+            if name == "GLOBAL" and str(argument).split(" ")[-1] in _FORBIDDEN:
+                return f"it asks for {argument!r}"
+            copies += name == "REDUCE" and before in _COPYING
+            longest = max(longest, len(argument) if isinstance(argument, (str, bytes)) else 0)
+            if copies * (count + longest) > _MAX_COPIED:
+                return "it copies its content again and again"
+            before = before if name in _SILENT else name
     return ""
 
 

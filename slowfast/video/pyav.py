@@ -16,6 +16,8 @@ from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
 
 # Decoded frames (YUV) that one open video may hold between counting and picking; beyond it the file is decoded again.
 HOLD_BYTES = 256 << 20
+# Pixels of a frame (4K): a header of a few bytes may claim frames that fill the memory.
+MAX_PIXELS = 4096 * 2304
 # Headers are often a frame or two off; less than this share of what they claim is reported.
 _NEARLY = 0.95
 
@@ -137,6 +139,7 @@ class PyAVVideo:
         with container:
             stream = _video_stream(container, self.path)
             stream.codec_context.thread_count = 1
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             for packet in _packets(container, stream):
                 yield from tally.decode(packet)
                 if time.monotonic() > deadline:
@@ -217,6 +220,9 @@ def _video_stream(container: av.container.InputContainer, path: str) -> av.Video
         raise VideoError(path, "it holds no video stream")
     if streams[0].codec_context is None:
         raise VideoError(path, f"no decoder for its codec {_codec_tag(path)}")
+    width, height = streams[0].codec_context.width, streams[0].codec_context.height
+    if width * height > MAX_PIXELS:
+        raise VideoError(path, f"its frames have {width} x {height} pixels, more than 4096 x 2304: scale it down")
     return streams[0]
 
 

@@ -98,6 +98,20 @@ def test_results_do_not_depend_on_workers_and_resume_exactly(cfg):
     assert not torch.equal(alone[0], whole_epoch(cfg, 0, epoch=3)[0])
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_uint8_hand_over_gives_the_same_clips(cfg, workers):
+    cfg.AUG.ENABLE, cfg.AUG.NUM_SAMPLE, cfg.AUG.RE_PROB = True, 2, 1.0
+    cfg.TEST.NUM_ENSEMBLE_VIEWS, cfg.TEST.NUM_SPATIAL_CROPS, cfg.TEST.BATCH_SIZE = 2, 3, 12
+    plain = whole_epoch(cfg, 0), [batch["clips"] for batch in build_loader(cfg, "arid", "test", train=False)]
+    cfg.DATA.DEVICE_TRANSFORM = True
+    loader = build_loader(cfg, "arid", "test", train=False, num_workers=workers)
+    later = whole_epoch(cfg, workers), [batch["clips"] for batch in loader]
+    for expected, got in zip(plain, later):
+        assert len(expected) == len(got)
+        for pair in zip(expected, got):
+            torch.testing.assert_close(*(clips.cpu() for clips in pair), atol=1e-5, rtol=0)
+
+
 def test_global_generators_are_left_alone(cfg):
     torch.manual_seed(0)
     np.random.seed(0)

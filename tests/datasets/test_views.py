@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from slowfast.datasets.sampling import FrameSampling
-from slowfast.datasets.views import EvalViews, Normalisation, TrainViews
+from slowfast.datasets.views import EvalFrames, EvalViews, Normalisation, TrainViews
 from slowfast.transforms.rand_augment import parse_policy
 
 KINDS = {"ug2_sparse": "uniform", "ug2": "dense"}
@@ -65,7 +65,7 @@ def augment(views: TrainViews, seed=0, frames=None) -> torch.Tensor:
     if frames is None:
         frames = np.random.default_rng(1).integers(0, 256, (4, 36, 48, 3), dtype=np.uint8)
     out_CTHW = torch.full((3, len(frames), views.size, views.size), float("nan"))
-    views(frames, np.random.default_rng(seed), out_CTHW)
+    views.finish(views.prepare(frames, np.random.default_rng(seed)), out_CTHW)
     return out_CTHW
 
 
@@ -101,3 +101,20 @@ def test_frames_smaller_than_the_crop():
     tiny = np.random.default_rng(1).integers(0, 256, (2, 9, 7, 3), dtype=np.uint8)
     assert torch.isfinite(augment(TrainViews(24, (10, 12)), 0, tiny)).all()
     assert torch.isfinite(augment(TrainViews(24, area=(0.08, 1.0)), 0, tiny)).all()
+
+
+def test_darkening_hits_the_asked_share():
+    light = np.full((2, 24, 24, 3), 200, np.uint8)
+    views = TrainViews(24, (24, 24), darken_prob=0.5)
+    dark = [bool(augment(views, seed, light).mean() < 0.5) for seed in range(80)]
+    assert 25 < sum(dark) < 55
+    assert torch.equal(augment(views, 3, light), augment(views, 3, light))
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.25])
+def test_deferred_views_are_the_same(gamma):
+    frames = np.random.default_rng(0).integers(0, 256, (6, 40, 60, 3), dtype=np.uint8)
+    rows_VT = np.array([[0, 3, 5, 5], [1, 2, 4, 5]])
+    views = EvalViews(32, 3, gamma)
+    later = views.finish(EvalFrames(torch.from_numpy(frames), torch.from_numpy(rows_VT)))
+    assert torch.equal(later, views(frames, rows_VT))

@@ -1,7 +1,9 @@
 """Golden networks and a tiny data set that trains in seconds."""
 
 import importlib.util
+import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +38,59 @@ def build_from(resolved: dict, overrides: dict):
 @pytest.fixture(scope="session")
 def build():
     return build_from
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The module of the tiny runs."""
+    path = Path(__file__).with_name("tiny.py")
+    spec = importlib.util.spec_from_file_location("tiny_runs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def server(tiny):
+    """Starts runs quickly."""
+    server = tiny.Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def data(tiny, tmp_path_factory):
+    """The tiny data set."""
+    return tiny.make_data(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture
+def run(server, data, tmp_path):
+    """Run in `tmp_path / folder` and return the exit status; `log(folder)` is what it said."""
+
+    def run(folder, *opts, fault="", limit=600.0, env=None):
+        argv = ["OUTPUT_DIR", tmp_path / folder, "DATA.PATH_PREFIX", data, *opts]
+        return server.wait(server.start(tmp_path / f"{folder}.log", argv, fault, env), limit)
+
+    run.log = lambda folder: (tmp_path / f"{folder}.log").read_text()
+    return run
+
+
+@pytest.fixture
+def pair(server, data, tmp_path):
+    """Run with two processes that meet over gloo; return both exit statuses; `log(folder, rank)` is what one said."""
+
+    def pair(folder, *opts, faults=("", ""), limit=600.0):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = str(probe.getsockname()[1])
+        argv = ["OUTPUT_DIR", tmp_path / folder, "DATA.PATH_PREFIX", data, *opts]
+        meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        pids = []
+        for rank in (0, 1):
+            env = {**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            pids.append(server.start(tmp_path / f"{folder}.{rank}.log", argv, faults[rank], env))
+        return [server.wait(pid, limit) for pid in pids]
+
+    pair.log = lambda folder, rank=0: (tmp_path / f"{folder}.{rank}.log").read_text()
+    return pair

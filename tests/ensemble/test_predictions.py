@@ -96,3 +96,19 @@ def test_needs_neither_torch_nor_a_configuration(repo):
         "slowfast.ensemble.label_free"
     )
     subprocess.run([sys.executable, "-c", code], cwd=repo, check=True)
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "p.pkl"
+    save_predictions(path, example())
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 64]) + whole[place + 1 :])
+        try:
+            found = load_predictions(path)
+        except InputError:
+            continue
+        assert np.array_equal(found.video_preds, example().video_preds, equal_nan=True)
+        assert found.video_names == example().video_names
+    path.write_bytes(whole[:-72])
+    assert load_predictions(path).video_names == example().video_names

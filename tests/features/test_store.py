@@ -80,6 +80,21 @@ def test_files_from_elsewhere_are_foreign(tmp_path):
         load_features(tmp_path / "objects.npz")
 
 
+def test_the_arrays_of_the_contract_are_enough(tmp_path):
+    names = ("feats", "probs", "start_frame", "end_frame", "fps", "stride", "window")
+    np.savez(tmp_path / "bare.npz", **{name: vars(features())[name] for name in names})
+    bare = load_features(tmp_path / "bare.npz")
+    assert (bare.num_frames, bare.settings, bare.source_fps) == (16, "", 10.0)
+    np.testing.assert_allclose(bare.start_time, features().start_time)
+    check_settings("bare.npz", bare.settings, '{"stride": 4}')
+
+
+def test_a_path_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "user_1").write_text("x")
+    with pytest.raises(InputError, match="Dash.npz: the features cannot be written"):
+        save_features(tmp_path / "user_1" / "Dash.npz", features())
+
+
 def test_other_settings_are_named():
     check_settings("a.npz", '{"stride": 4}', '{"stride": 4}')
     with pytest.raises(InputError, match="stride 4 there, 8 here"):

@@ -1,5 +1,8 @@
 """The commands: exit status, sentences, options."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -103,3 +106,13 @@ def test_one_pass_is_three_times_as_fast_as_every_window_by_itself(shared, repo)
         figures = compare_data_paths(path, build_plan(cfg), build_preprocess(cfg))
         assert (figures["frames"], figures["windows"], figures["largest_difference"]) == (1394, 86, 0)
         assert figures["open_ratio"] >= 3 and figures["seek_ratio"] > 1.5
+
+
+@pytest.mark.slow
+def test_processes_of_a_job_share_the_videos(helpers, tool, clips, tmp_path, repo):
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "one")) == 0
+    launcher = [sys.executable, repo / "tools/spawn.py", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, repo / "tools/extract_features.py", *base(helpers, clips, tmp_path / "two")]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert helpers.contents(tmp_path / "one") == helpers.contents(tmp_path / "two")

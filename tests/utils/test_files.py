@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from slowfast.utils.files import atomic_write, sha256_of, write_json, write_text
+from slowfast.utils.files import atomic_write, remove_leftovers, sha256_of, write_json, write_text
 
 
 def test_appears_whole_in_a_new_folder(tmp_path):
@@ -49,3 +49,11 @@ def test_json_round_trip_and_no_nan(tmp_path):
 def test_digest(tmp_path):
     (tmp_path / "a").write_bytes(b"abc" * 1000)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+def test_leftovers_of_killed_processes_go_and_nothing_else(tmp_path):
+    for name in (".best.pyth.123.tmp", ".lock", "a.tmp", ".hidden", "best.pyth"):
+        (tmp_path / name).write_text("x")
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".lock", "a.tmp", "best.pyth"]
+    remove_leftovers(tmp_path / "none")

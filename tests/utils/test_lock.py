@@ -1,6 +1,10 @@
 """One run per output folder."""
 
+import fcntl
+import logging
+import multiprocessing
 import os
+import time
 
 import pytest
 
@@ -19,3 +23,44 @@ def test_free_again_afterwards_also_after_a_failure(tmp_path):
         raise RuntimeError
     with folder_lock(tmp_path):
         pass
+
+
+def _hold_and_fork(folder, ready):
+    """Hold the lock, start a process that outlives this one, and die without a word."""
+    context = folder_lock(folder)
+    context.__enter__()
+    if os.fork() == 0:
+        ready.set()
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(60)
+
+
+def test_free_as_soon_as_its_process_is_killed_though_a_child_lives_on(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    ready = fork.Event()
+    holder = fork.Process(target=_hold_and_fork, args=(tmp_path, ready))
+    holder.start()
+    assert ready.wait(20)
+    children = [int(pid) for pid in open(f"/proc/{holder.pid}/task/{holder.pid}/children").read().split()]
+    try:
+        with pytest.raises(LockedError, match=f"process {holder.pid}"), folder_lock(tmp_path):
+            pass
+        holder.kill()
+        holder.join()
+        with folder_lock(tmp_path):
+            pass
+    finally:
+        for pid in children:
+            os.kill(pid, 9)
+
+
+def test_a_file_system_without_locks_is_a_warning(tmp_path, monkeypatch, caplog):
+    def fail(*_):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    monkeypatch.setattr(logging.getLogger("slowfast"), "propagate", True)
+    with folder_lock(tmp_path):
+        pass
+    assert "cannot be locked" in caplog.text

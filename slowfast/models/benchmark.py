@@ -1,0 +1,227 @@
+"""How fast a network is here, against its plainest form: explicit softmax attention, BatchNorm apart, contiguous.
+
+Both forms run in turns in one measurement, so that a busy machine slows both.
+"""
+
+import contextlib
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from slowfast.models.fold import fold_batchnorm
+from slowfast.models.layers import plain_operations
+
+Build = Callable[[], nn.Module]
+Size = tuple[int, int, int, int, int]
+_MATRIX = 2048
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to run a network.
+
+    Attributes:
+        name: what tables call it.
+        plain: the plainest form.
+        dtype: autocast dtype, or None for float32.
+        compiled: through torch.compile.
+    """
+
+    name: str
+    plain: bool = False
+    dtype: torch.dtype | None = None
+    compiled: bool = False
+
+    @contextlib.contextmanager
+    def active(self, device: str) -> Iterator[None]:
+        """Run what stands inside in this form."""
+        with contextlib.ExitStack() as stack:
+            if self.plain:
+                stack.enter_context(plain_operations())
+            if self.dtype is not None:
+                stack.enter_context(torch.autocast(device, self.dtype))
+            yield
+
+
+PLAIN = Form("plain float32", plain=True)
+FAST = Form("float32")
+HALF = Form("bfloat16 autocast", dtype=torch.bfloat16)
+PLAIN_HALF = Form("plain bfloat16 autocast", plain=True, dtype=torch.bfloat16)
+COMPILED = Form("bfloat16, torch.compile", dtype=torch.bfloat16, compiled=True)
+
+
+@dataclass
+class Timing:
+    """Seconds of every repetition of one form.
+
+    Attributes:
+        form: the form.
+        seconds: one value per repetition.
+        memory: peak memory in bytes, 0 where it was not measured.
+    """
+
+    form: Form
+    seconds: list[float] = field(default_factory=list)
+    memory: int = 0
+
+    @property
+    def median(self) -> float:
+        """Median seconds of a repetition."""
+        return statistics.median(self.seconds)
+
+
+def count_flops(build: Build, size: Size) -> float:
+    """Return the floating point operations (two per multiply-add) of a forward pass, without computing it."""
+    with torch.device("meta"):
+        model, clips = build().eval(), torch.empty(size)
+    with torch.no_grad(), plain_operations(), FlopCounterMode(display=False) as counter:
+        model(clips)
+    return float(counter.get_total_flops())
+
+
+def matrix_limit(dtype: torch.dtype, device: str = "cpu", repeats: int = 5) -> float:
+    """Return the operations per second of a large matrix product, the machine's own limit."""
+    left, right = (torch.randn(_MATRIX, _MATRIX, device=device).to(dtype) for _ in range(2))
+    seconds = min(_timed(lambda: left @ right, device) for _ in range(repeats + 1))
+    return 2.0 * _MATRIX**3 / seconds
+
+
+def time_evaluation(build: Build, size: Size, *, repeats: int) -> list[Timing]:
+    """Time evaluation on the CPU: the plain form, float32 and bfloat16 with folded BatchNorm, in turns.
+
+    Args:
+        build: makes the network.
+        size: (B, 3, T, H, W).
+        repeats: timed passes of every form, after one that is not timed.
+    """
+    model, clips = build().eval(), _clips(size, "cpu")
+    folded = fold_batchnorm(model)
+    timings = [Timing(PLAIN), Timing(FAST), Timing(HALF)]
+    with torch.inference_mode():
+        for repeat in range(repeats + 1):
+            for timing in timings:
+                network = model if timing.form.plain else folded
+                with timing.form.active("cpu"):
+                    seconds = _timed(lambda network=network: network(clips), "cpu")
+                timing.seconds += [seconds] if repeat else []
+    return timings
+
+
+def time_training(build: Build, size: Size, *, repeats: int, threads: int) -> list[Timing]:
+    """Time forward and backward on the CPU, every form in a process of its own so that its peak memory is its own.
+
+    Args:
+        build: makes the network; it is sent to the processes and must be picklable.
+        size: (B, 3, T, H, W).
+        repeats: timed steps of every form, after one that is not timed.
+        threads: threads of each process; only one process works at a time.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    timings = [Timing(PLAIN), Timing(FAST), Timing(HALF)]
+    with contextlib.ExitStack() as stack:
+        pools = [
+            stack.enter_context(spawn.Pool(1, _prepare_training, (build, size, timing.form, threads)))
+            for timing in timings
+        ]
+        for repeat in range(repeats + 1):
+            for timing, pool in zip(timings, pools):
+                seconds, timing.memory = pool.apply(_training_process_step)
+                timing.seconds += [seconds] if repeat else []
+    return timings
+
+
+_STEP: list[Callable[[], float]] = []
+
+
+def _prepare_training(build: Build, size: Size, form: Form, threads: int) -> None:
+    """Build the network of a training process."""
+    torch.set_num_threads(threads)
+    _STEP[:] = [_training_step(build, size, form, "cpu")]
+
+
+def _training_process_step() -> tuple[float, int]:
+    """Return seconds of a step and the peak memory of the process so far."""
+    seconds = _STEP[0]()
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _training_step(build: Build, size: Size, form: Form, device: str) -> Callable[[], float]:
+    """Return a function that does one forward and backward pass and returns its seconds."""
+    torch.manual_seed(0)
+    model = build().to(device).train()
+    network = torch.compile(model) if form.compiled else model
+    clips = _clips(size, device)
+
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        with form.active(device):
+            loss = network(clips).float().logsumexp(1).sum()
+            loss.backward()
+
+    return lambda: _timed(step, device)
+
+
+def time_training_on_gpu(build: Build, size: Size, *, repeats: int) -> list[Timing]:
+    """Time forward and backward on a GPU: plain, bfloat16, and bfloat16 through torch.compile.
+
+    Args:
+        build: makes the network.
+        size: (B, 3, T, H, W).
+        repeats: timed steps of every form, after three that are not timed.
+    """
+    timings = [Timing(PLAIN_HALF), Timing(HALF), Timing(COMPILED)]
+    for timing in timings:
+        torch.cuda.reset_peak_memory_stats()
+        step = _training_step(build, size, timing.form, "cuda")
+        timing.seconds = [step() for _ in range(repeats + 3)][3:]
+        timing.memory = torch.cuda.max_memory_allocated()
+        del step
+        torch.cuda.empty_cache()
+    return timings
+
+
+def _clips(size: Size, device: str) -> Tensor:
+    """Return random clips."""
+    return torch.randn(size, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def _timed(function: Callable[[], object], device: str) -> float:
+    """Return the seconds of a call."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    function()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def table(timings: list[Timing], *, clips: int, flops: float, limits: dict[torch.dtype, float]) -> str:
+    """Return the timings as a Markdown table.
+
+    Args:
+        timings: the first one is the plain form.
+        clips: clips of one repetition.
+        flops: operations of one repetition.
+        limits: operations per second of the machine's matrix product by dtype.
+    """
+    lines = [
+        "| form | median s | clips/s | against plain | GFLOP/s | share of the matrix product's | peak memory GB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for timing in timings:
+        rate = flops / timing.median
+        share = rate / limits[timing.form.dtype or torch.float32]
+        memory = f"{timing.memory / 1e9:.2f}" if timing.memory else ""
+        lines.append(
+            f"| {timing.form.name} | {timing.median:.3f} | {clips / timing.median:.2f} "
+            f"| {timings[0].median / timing.median:.2f}x | {rate / 1e9:.0f} | {share:.0%} | {memory} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""Export a network as a torch.export program and as ONNX, each checked numerically."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from slowfast.utils import cli
+from slowfast.utils.errors import InputError
+
+LARGEST_DIFFERENCE = 1e-3
+
+
+def main() -> None:
+    """Parse the arguments, export, print the differences."""
+    args = parse()
+    import torch
+
+    from slowfast.config import load_config
+    from slowfast.models import build_model
+    from slowfast.models.export import export_onnx, export_program, missing_onnx_packages
+    from slowfast.models.weights import load_weights
+    from slowfast.utils.paths import argument_path
+
+    cfg = load_config(args.cfg, args.opts)
+    torch.manual_seed(cfg.RNG_SEED)
+    model = build_model(cfg)
+    if args.checkpoint == "none":
+        print(f"random weights (RNG_SEED {cfg.RNG_SEED})")
+    else:
+        print(load_weights(model, argument_path(args.checkpoint)).summary())
+    size = cfg.DATA.TRAIN_CROP_SIZE
+    clips = torch.randn(args.batch_size, 3, cfg.DATA.NUM_FRAMES, size, size)
+    wanted = ("program", "onnx") if args.format == "all" else (args.format,)
+    if args.format == "all" and missing_onnx_packages():
+        print(f"no ONNX file: {', '.join(missing_onnx_packages())} not installed (extra 'dev')")
+        wanted = ("program",)
+    target = Path(args.output_dir).expanduser().absolute()
+    for kind in wanted:
+        export, ending = {"program": (export_program, ".pt2"), "onnx": (export_onnx, ".onnx")}[kind]
+        done = export(model, clips, target / f"{cfg.MODEL.ARCH}{ending}")
+        print(f"{done.path}: clips {tuple(clips.shape)}, largest difference of a logit {done.difference:.1e}")
+        if not done.difference <= LARGEST_DIFFERENCE:
+            raise InputError(f"{done.path}: the exported network differs by more than {LARGEST_DIFFERENCE}, drop it")
+
+
+def parse():
+    """Return the arguments."""
+    parser = cli.make_parser(
+        "Write <output-dir>/<arch>.pt2 (torch.export) and <arch>.onnx, BatchNorm folded, fixed clip shape, and compare "
+        "their logits with the network's.",
+        "python tools/export_model.py --cfg exp_pseudo_stage4/sf32_k700/config.yaml "
+        "--checkpoint exp_pseudo_stage4/sf32_k700/best.pyth --output-dir output/export",
+    )
+    parser.add_argument("--cfg", required=True, help="YAML file")
+    parser.add_argument("--checkpoint", required=True, help="checkpoint file; none: random weights from RNG_SEED")
+    parser.add_argument("--output-dir", default="output/export", help="folder of the files (default: %(default)s)")
+    parser.add_argument("--format", choices=("all", "program", "onnx"), default="all", help="default: %(default)s")
+    parser.add_argument("--batch-size", type=int, default=1, help="clips of one call (default: %(default)s)")
+    parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides")
+    return parser.parse_intermixed_args()
+
+
+if __name__ == "__main__":
+    cli.run(main)
