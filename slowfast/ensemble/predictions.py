@@ -187,6 +187,12 @@ def _is_intact(data: mmap.mmap) -> bool:
         return hashlib.sha256(view[:end]).hexdigest().encode() == data[end + len(_SEAL) :]
 
 
+def _read_intact(data: mmap.mmap, path: str | Path, remedy: str) -> Any:
+    if not _is_intact(data):
+        raise InputError(f"{path}: the file is damaged, its digest does not match; {remedy}")
+    return read_plain_pickle(data, str(path))
+
+
 def _read_pickle(path: str | Path) -> Any:
     remedy = "make the predictions first by testing the model (bash exp_*/MODEL/test.sh)"
     try:
@@ -194,9 +200,7 @@ def _read_pickle(path: str | Path) -> Any:
             if not os.fstat(handle.fileno()).st_size:
                 raise InputError(f"{path}: the file is empty; {remedy}")
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                if not _is_intact(data):
-                    raise InputError(f"{path}: the file is damaged, its digest does not match; {remedy}")
-                return read_plain_pickle(data, str(path))
+                return _read_intact(data, path, remedy)
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read ({error.strerror or error}); {remedy}") from None
 

@@ -4,6 +4,7 @@ Both forms run in turns in one measurement, so that a busy machine slows both.
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import resource
 import statistics
@@ -105,12 +106,11 @@ def time_evaluation(build: Build, size: Size, *, repeats: int) -> list[Timing]:
     folded = fold_batchnorm(model)
     timings = [Timing(PLAIN), Timing(FAST), Timing(HALF)]
     with torch.inference_mode():
-        for repeat in range(repeats + 1):
-            for timing in timings:
-                network = model if timing.form.plain else folded
-                with timing.form.active("cpu"):
-                    seconds = _timed(lambda network=network: network(clips), "cpu")
-                timing.seconds += [seconds] if repeat else []
+        for repeat, timing in itertools.product(range(repeats + 1), timings):
+            network = model if timing.form.plain else folded
+            with timing.form.active("cpu"):
+                seconds = _timed(lambda network=network: network(clips), "cpu")
+            timing.seconds += [seconds] if repeat else []
     return timings
 
 

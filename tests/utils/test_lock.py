@@ -1,3 +1,5 @@
+from pathlib import Path
+
 """One run per output folder."""
 
 import fcntl
@@ -42,7 +44,7 @@ def test_free_as_soon_as_its_process_is_killed_though_a_child_lives_on(tmp_path)
     holder = fork.Process(target=_hold_and_fork, args=(tmp_path, ready))
     holder.start()
     assert ready.wait(20)
-    children = [int(pid) for pid in open(f"/proc/{holder.pid}/task/{holder.pid}/children").read().split()]
+    children = [int(pid) for pid in Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()]
     try:
         with pytest.raises(LockedError, match=f"process {holder.pid}"), folder_lock(tmp_path):
             pass
