@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 
 import torch
 from torch.utils.data import DataLoader, get_worker_info
@@ -115,6 +116,9 @@ class VideoLoader:
 
     def _make(self) -> DataLoader:
         """Return a fresh loader; its own generator, since starting must not move the one that dropout draws from."""
+        if self.num_workers:
+            # A worker that had to start this helper process itself would unblock SIGTERM again.
+            resource_tracker.ensure_running()
         return self._new_loader(generator=torch.Generator())
 
     def _batches(self) -> Iterator[Batch]:
