@@ -37,6 +37,8 @@ _SCALARS = ("fps", "stride", "window")
 # Further arrays of this tool; other programs that write the ones above may lack them.
 _MORE_ROWS = ("start_time", "end_time")
 _MORE_SCALARS = ("source_fps", "num_frames", "problems", "settings")
+# Features hardly shrink when packed; a file that unpacks to this many times its size (and more than a little) is none.
+_MAX_UNPACKED, _SMALL = 8, 16 << 20
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,14 @@ def load_features(path: str | Path) -> Features:
     """Read a feature file.
 
     Raises:
-        DamagedFile: when it is not a whole npz.
+        DamagedFile: when it is not a whole npz, or claims to unpack to far more than features do.
         ForeignFile: when it is one, without the arrays of a feature file.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(record.file_size for record in archive.infolist())
+        if claimed > _MAX_UNPACKED * os.path.getsize(path) + _SMALL:
+            raise DamagedFile(f"{path}: not a feature file, because it claims to unpack to {claimed >> 20} MiB")
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in (*_ROWS, *_SCALARS) if name not in arrays]
             if missing:

@@ -1,0 +1,30 @@
+"""The chaos suite: its short form always, the whole of it with `pytest -m slow`."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def summary_of(repo, tmp_path, *args) -> dict:
+    """Run the suite; return its summary."""
+    command = [sys.executable, repo / "tests/chaos/suite.py", "--json", tmp_path / "chaos.json", *args]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=os.environ, timeout=7200)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return json.loads((tmp_path / "chaos.json").read_text())["parts"]
+
+
+def test_short(repo, tmp_path):
+    parts = summary_of(repo, tmp_path, "--short")
+    assert parts["runs"]["kills"] >= 3 and parts["files"]["cases"] >= 45 and parts["folders"]["cases"] == 2
+    assert parts["inputs"]["cases"] >= 150
+    assert all(part["cpu_seconds"] < 60 for part in parts.values())
+
+
+@pytest.mark.slow
+def test_whole(repo, tmp_path):
+    parts = summary_of(repo, tmp_path)
+    assert sum(parts["graph"]["kills"].values()) >= 30 and parts["files"]["cases"] >= 300
+    assert parts["inputs"]["cases"] >= 2000
