@@ -1,12 +1,14 @@
 """Loaders of batches, and the only place of this room that reads a config."""
 
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.datasets.frame_source import FrameSource
-from slowfast.datasets.records import read_list
+from slowfast.datasets.records import ClipRecord, read_list
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.splits import LABELLED_ROLES, check_role, resolve_split
@@ -59,28 +61,23 @@ def build_dataset(
         allow_outside=cfg.DATA.ALLOW_OUTSIDE,
     )
     gamma = cfg.DATA.GAMMA[role.upper()] if gamma is None else gamma
-    source = FrameSource(cfg.DATA.DECODING_BACKEND, repo_path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else None)
-    kind = _SAMPLINGS.get(cfg.TRAIN.DATASET if train else cfg.TEST.DATASET, "uniform")
-    sampling = FrameSampling(kind, cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.DATA.USE_OFFSET_SAMPLING)
-    if train:
-        seed = cfg.RNG_SEED if seed is None else seed
-        return TrainDataset(
-            records=records,
-            source=source,
-            sampling=sampling,
-            views=_train_views(cfg, gamma, darken=cfg.AUG.DARKEN and role == "source"),
-            num_samples=cfg.AUG.NUM_SAMPLE if num_samples is None else num_samples,
-            seed=split_seed(seed, split),
-            deferred=cfg.DATA.DEVICE_TRANSFORM,
-        )
     testing = role == "test"
-    crops = crops or (cfg.TEST.NUM_SPATIAL_CROPS if testing else 1)
-    return EvalDataset(
+    if not train:
+        return _eval_dataset(
+            cfg,
+            records,
+            gamma=gamma,
+            views=views or (cfg.TEST.NUM_ENSEMBLE_VIEWS if testing else 1),
+            crops=crops or (cfg.TEST.NUM_SPATIAL_CROPS if testing else 1),
+        )
+    seed = cfg.RNG_SEED if seed is None else seed
+    return TrainDataset(
         records=records,
-        source=source,
-        sampling=sampling,
-        views=EvalViews(cfg.DATA.TEST_CROP_SIZE, crops, gamma, _normalisation(cfg)),
-        num_views=views or (cfg.TEST.NUM_ENSEMBLE_VIEWS if testing else 1),
+        source=_source(cfg),
+        sampling=_sampling(cfg, cfg.TRAIN.DATASET),
+        views=_train_views(cfg, gamma, darken=cfg.AUG.DARKEN and role == "source"),
+        num_samples=cfg.AUG.NUM_SAMPLE if num_samples is None else num_samples,
+        seed=split_seed(seed, split),
         deferred=cfg.DATA.DEVICE_TRANSFORM,
     )
 
@@ -132,26 +129,92 @@ def build_loader(
         gamma=gamma,
         seed=seed,
     )
-    if train:
-        sampler = _train_sampler(cfg, dataset, role, batch_size or cfg.TRAIN.BATCH_SIZE, rank, world_size)
-    else:
-        clips = dataset.num_views * dataset.views.crops * world_size
-        sampler = EvalSampler(
-            num_rows=len(dataset),
-            batch_size=max(1, (batch_size or cfg.TEST.BATCH_SIZE) // clips),
-            rank=rank,
-            world_size=world_size,
-        )
+    if not train:
+        return _eval_loader(cfg, dataset, split, batch_size, rank, world_size, num_workers)
+    sampler = _train_sampler(cfg, dataset, role, batch_size or cfg.TRAIN.BATCH_SIZE, rank, world_size)
+    return _loader(cfg, dataset, sampler, split, num_workers, persistent=True)
+
+
+def build_file_loader(cfg: CfgNode, paths: Sequence[Path], names: Sequence[str]) -> VideoLoader:
+    """Build the test batches of video files that stand in no list: TEST's views and crops, DATA.GAMMA.TEST.
+
+    Args:
+        cfg: see `build_loader`.
+        paths: files, existing or not.
+        names: what the batches call them.
+    """
+    records = [ClipRecord(name, str(path), -1, None, row) for row, (name, path) in enumerate(zip(names, paths))]
+    dataset = _eval_dataset(
+        cfg,
+        records,
+        gamma=cfg.DATA.GAMMA.TEST,
+        views=cfg.TEST.NUM_ENSEMBLE_VIEWS,
+        crops=cfg.TEST.NUM_SPATIAL_CROPS,
+    )
+    workers = min(cfg.DATA_LOADER.NUM_WORKERS, len(paths))
+    return _eval_loader(cfg, dataset, "files", None, 0, 1, workers)
+
+
+def _source(cfg: CfgNode) -> FrameSource:
+    """Return where frames come from."""
+    return FrameSource(cfg.DATA.DECODING_BACKEND, repo_path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else None)
+
+
+def _sampling(cfg: CfgNode, kind: str) -> FrameSampling:
+    """Return how frames are chosen by a kind of data set (TRAIN.DATASET, TEST.DATASET)."""
+    return FrameSampling(
+        _SAMPLINGS.get(kind, "uniform"), cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, cfg.DATA.USE_OFFSET_SAMPLING
+    )
+
+
+def _eval_dataset(cfg: CfgNode, records: Sequence[ClipRecord], *, gamma: float, views: int, crops: int) -> EvalDataset:
+    """Return the evaluation items of some records."""
+    return EvalDataset(
+        records=records,
+        source=_source(cfg),
+        sampling=_sampling(cfg, cfg.TEST.DATASET),
+        views=EvalViews(cfg.DATA.TEST_CROP_SIZE, crops, gamma, _normalisation(cfg)),
+        num_views=views,
+        deferred=cfg.DATA.DEVICE_TRANSFORM,
+    )
+
+
+def _eval_loader(
+    cfg: CfgNode,
+    dataset: EvalDataset,
+    name: str,
+    batch_size: int | None,
+    rank: int,
+    world_size: int,
+    num_workers: int | None,
+) -> VideoLoader:
+    """Return the batches of evaluation items for one process."""
+    clips = dataset.num_views * dataset.views.crops * world_size
+    videos = max(1, (batch_size or cfg.TEST.BATCH_SIZE) // clips)
+    sampler = EvalSampler(num_rows=len(dataset), batch_size=videos, rank=rank, world_size=world_size)
+    return _loader(cfg, dataset, sampler, name, num_workers, persistent=False)
+
+
+def _loader(
+    cfg: CfgNode,
+    dataset: TrainDataset | EvalDataset,
+    sampler: EpochSampler | EvalSampler,
+    name: str,
+    num_workers: int | None,
+    *,
+    persistent: bool,
+) -> VideoLoader:
+    """Return batches with the settings of DATA_LOADER."""
     return VideoLoader(
         dataset=dataset,
         sampler=sampler,
-        collate=collate_train if train else collate_eval,
-        name=split,
+        collate=collate_train if isinstance(dataset, TrainDataset) else collate_eval,
+        name=name,
         num_workers=cfg.DATA_LOADER.NUM_WORKERS if num_workers is None else num_workers,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,
         timeout=cfg.DATA_LOADER.TIMEOUT,
         max_failed=cfg.DATA.MAX_FAILED,
-        persistent=train,
+        persistent=persistent,
         device="cuda" if cfg.NUM_GPUS and torch.cuda.is_available() else "cpu",
     )
 
