@@ -1,0 +1,63 @@
+"""Say what is done in video files: no labels, no lists."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from slowfast.utils import cli
+
+
+def main() -> int:
+    """Parse the arguments, predict, print and write the answers."""
+    args = parse()
+    from slowfast.config import load_config
+    from slowfast.utils.logging import setup_logging
+
+    setup_logging()
+    cfg = load_config(args.cfg, args.set)
+    # What cannot be read stands in the table.
+    logging.getLogger("slowfast").setLevel(logging.ERROR)
+
+    from slowfast.engine.predict import predict_files, render, table
+    from slowfast.utils.files import write_json
+    from slowfast.utils.paths import argument_path
+    from slowfast.utils.progress import Progress
+
+    answers = predict_files(cfg, argument_path(args.checkpoint), [argument_path(path) for path in args.videos])
+    print(table(answers, args.top))
+    if args.json:
+        write_json(Path(args.json).expanduser().absolute(), [answer.as_dict(args.top) for answer in answers])
+    if args.render:
+        progress = Progress(len(answers), "writing clips")
+        for answer in answers:
+            render(answer, Path(args.render).expanduser().absolute(), cfg.DATA.GAMMA.TEST)
+            progress.update()
+    unreadable = sum(bool(answer.error) for answer in answers)
+    if unreadable:
+        print(f"{unreadable} of {len(answers)} videos could not be read", file=sys.stderr)
+    return cli.EXIT_BAD_INPUT if unreadable == len(answers) else cli.EXIT_OK
+
+
+def parse() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = cli.make_parser(
+        "Predict the actions in video files and in all videos below folders.",
+        "python tools/predict.py clips/dark --cfg output/mine/config.yaml.resolved --checkpoint output/mine/best.pyth",
+    )
+    parser.add_argument("videos", nargs="+", metavar="VIDEO_OR_DIR", help="video files, or folders at any depth")
+    parser.add_argument(
+        "--cfg", required=True, action="append", metavar="FILE", help="configuration; given again: later wins"
+    )
+    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="weights")
+    parser.add_argument("--top", type=int, default=5, help="classes per video (default 5)")
+    parser.add_argument("--json", metavar="FILE", help="write the answers as JSON")
+    parser.add_argument("--render", metavar="DIR", help="write copies with the gamma-corrected frame and the answer")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY VALUE", help="overrides of the configuration")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main)
