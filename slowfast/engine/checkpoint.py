@@ -68,6 +68,26 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
+def stored_training(path: str | Path) -> dict[str, Any] | None:
+    """Return the state that a training may go on from, or None for a file of another kind (weights only).
+
+    Whatever the file is: when this library wrote it, it has to match its digest.
+
+    Raises:
+        DamagedCheckpoint: the digest does not match.
+    """
+    try:
+        state = read_tensor_file(path)
+    except (TensorFileError, OSError):
+        return None
+    if not isinstance(state, dict):
+        return None
+    digest = state.pop(DIGEST, None)
+    if digest is not None and digest != state_digest(state):
+        raise DamagedCheckpoint(f"{path}: damaged (its digest does not match its content); use another checkpoint")
+    return state if {"model_state", "optimizer_state", "epoch"} <= state.keys() else None
+
+
 def verify_checkpoint(path: str | Path) -> None:
     """Refuse a checkpoint of this library whose content does not match its digest; other files pass.
 
@@ -75,7 +95,7 @@ def verify_checkpoint(path: str | Path) -> None:
         DamagedCheckpoint: naming the file.
     """
     if Path(path).suffix == ".pyth" and Path(path).is_file():
-        load_checkpoint(path)
+        stored_training(path)
 
 
 def state_digest(state: Any) -> str:

@@ -21,7 +21,7 @@ from slowfast.engine.build import (
     start_path,
     validation_role,
 )
-from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, plain_state, unwrap, verify_checkpoint
+from slowfast.engine.checkpoint import CheckpointFolder, plain_state, stored_training, unwrap, verify_checkpoint
 from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
 from slowfast.engine.memory import explain_memory
 from slowfast.engine.metrics import MetricsLog
@@ -150,12 +150,9 @@ def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
     if path is None:
         logger.warning("no starting weights are given: training from random weights")
         return None
-    named = bool(cfg.TRAIN.CHECKPOINT_FILE_PATH)
-    if named and not cfg.TRAIN.CHECKPOINT_EPOCH_RESET and path.suffix == ".pyth":
-        state = load_checkpoint(path)
-        if "optimizer_state" in state and "epoch" in state:
-            return {key: state[key] for key in _CARRIED if key in state}
-    verify_checkpoint(path)
+    state = stored_training(path) if path.suffix == ".pyth" else None
+    if state is not None and cfg.TRAIN.CHECKPOINT_FILE_PATH and not cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
+        return {key: state[key] for key in _CARRIED if key in state}
     report = load_weights(model, path, clear_patterns=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN))
     logger.info("%s", report.summary())
     return None

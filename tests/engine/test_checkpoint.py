@@ -17,6 +17,7 @@ from slowfast.engine.checkpoint import (
     save_checkpoint,
     set_rng_state,
     state_digest,
+    stored_training,
     unwrap,
     verify_checkpoint,
 )
@@ -75,8 +76,6 @@ def test_truncated_files_are_refused_in_words(tmp_path, share):
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(DamagedCheckpoint, match="a.pyth"):
         load_checkpoint(path)
-    with pytest.raises(DamagedCheckpoint):
-        verify_checkpoint(path)
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):
@@ -88,6 +87,32 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
     (tmp_path / "text.pyth").write_text("hello")
     with pytest.raises(DamagedCheckpoint):
         load_checkpoint(tmp_path / "text.pyth")
+
+
+def test_weights_of_others_are_no_training_and_not_refused_here(tmp_path):
+    path = tmp_path / "a.pyth"
+    for content in (
+        {"w": torch.ones(2)},
+        {"state_dict": {"w": torch.ones(2)}},
+        [1, 2],
+        {"model_state": {}, "epoch": 1},
+    ):
+        torch.save(content, path)
+        assert stored_training(path) is None
+    path.write_bytes(b"PK\x03\x04 no archive")
+    assert stored_training(path) is None
+    torch.save({"model_state": {}, "epoch": 4, "optimizer_state": {}, "cfg": ""}, path)
+    assert stored_training(path)["epoch"] == 4
+
+
+def test_a_digest_that_does_not_match_is_refused_everywhere(tmp_path):
+    state = {**state_of(3), "optimizer_state": {}, "digest": "0" * 64}
+    torch.save(state, tmp_path / "a.pyth")
+    with pytest.raises(DamagedCheckpoint, match="digest"):
+        load_checkpoint(tmp_path / "a.pyth")
+    with pytest.raises(DamagedCheckpoint, match="digest"):
+        verify_checkpoint(tmp_path / "a.pyth")
+    verify_checkpoint(tmp_path / "none.pyth")
 
 
 def test_a_file_that_cannot_be_reached_is_not_called_damaged(tmp_path):
