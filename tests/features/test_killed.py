@@ -16,8 +16,7 @@ def kill_runs(helpers, tmp_path, kills: int, videos: int) -> None:
     command = [sys.executable, PROGRAM, tmp_path / "in", tmp_path / "out", str(kills), "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    killed, *seen = map(int, done.stdout.split())
-    assert killed > 0 and len(seen) == kills
+    assert int(done.stdout) >= kills / 2, "too few runs were at work when they were killed"
     whole = helpers.contents(tmp_path / "out/whole")
     assert len(whole) == videos + 1
     assert helpers.contents(tmp_path / "out/killed") == whole

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-CLASSES = ("shake_hands", "hug", "kick", "point", "punch", "push")
-
 
 @dataclass
 class RealData:
@@ -42,27 +40,23 @@ def link(source: Path, target: Path) -> None:
 
 
 def make_root(root: Path, shared: Path, per_class: int, dark: int) -> None:
-    """Link `per_class` clips of every class from either place, and `dark` dark ones; write the lists.
+    """Link `per_class` clips of every class from either place, and `dark` dark ones.
 
     The held-out clips stand in the pool as they are: what is tested is the road, not darkness.
     """
-    rows: dict[str, list[str]] = {"light": [], "val": []}
+    counts: dict[tuple[str, str], int] = {}
     with open(shared / "realset" / "labels.csv", newline="") as handle:
         for row in csv.DictReader(handle):
             part = "light" if int(row["person"].removeprefix("seq")) <= 10 else "val"
-            if sum(f"/{row['label']}/" in f"/{name}" for name in rows[part]) == per_class:
+            counts[part, row["label"]] = counts.get((part, row["label"]), 0) + 1
+            if counts[part, row["label"]] > per_class:
                 continue
-            name = f"{row['label']}/{row['name']}"
-            link(shared / "realset" / "videos" / row["name"], root / part / name)
+            clip, name = shared / "realset" / "videos" / row["name"], f"{row['label']}/{row['name']}"
+            link(clip, root / part / name)
             if part == "val":
-                link(shared / "realset" / "videos" / row["name"], root / "dark" / name)
-            rows[part].append(f"{name},{CLASSES.index(row['label'])}\n")
-    pool = sorted((shared / "realset_dark").rglob("*.mp4"))[:dark]
-    for path in pool:
+                link(clip, root / "dark" / "held_out" / name)
+    for path in sorted((shared / "realset_dark").rglob("*.mp4"))[:dark]:
         link(path, root / "dark" / path.name)
-    hidden = [f"{path.name},-1\n" for path in pool] + [f"{row.rsplit(',', 1)[0]},-1\n" for row in rows["val"]]
-    for name, lines in {**rows, "dark_val": rows["val"], "dark": hidden}.items():
-        (root / f"{name}.csv").write_text("".join(lines))
 
 
 @pytest.fixture
@@ -71,4 +65,8 @@ def real(repo, shared, tmp_path) -> RealData:
         pytest.skip("the real clips are not beside the reference data")
     root = tmp_path / "data"
     make_root(root, shared, per_class=2, dark=12)
-    return RealData(repo, root)
+    made = RealData(repo, root)
+    folders = {"light": "light", "val": "val", "dark": "dark", "dark-val": "dark/held_out", "test": "dark/held_out"}
+    words = [word for name, folder in folders.items() for word in (f"--{name}", root / folder)]
+    made.python("tools/prepare_lists.py", *words, "--output", root, "--workers", 1)
+    return made

@@ -16,13 +16,13 @@ def test_train_adapt_and_test_one_network(real, tmp_path):
     out = tmp_path / "out"
     said = real.python(
         "tools/run_net.py", "--cfg", "configs/demo/models/uniformer_b32_k600.yaml",
-        "--cfg", "configs/real_small/exp_adapt_bn.yaml", "OUTPUT_DIR", out, "DATA.PATH_PREFIX", real.root,
-        "TEST.ALSO", "[]", *SHORT,
+        "--cfg", real.root / "data.yaml", "--cfg", "configs/real_small/exp_adapt_bn.yaml",
+        "OUTPUT_DIR", out, "TEST.ALSO", "[]", *SHORT,
     )  # fmt: skip
     predictions = load_predictions(out / "total_unlabelx8x56x1x1.pkl")
-    assert predictions.video_names == real.names("dark.csv")
+    assert predictions.video_names == real.names("total_unlabel.csv")
     assert predictions.video_preds.shape == (24, 6) and np.isfinite(predictions.video_preds).all()
-    assert predictions.class_names == ["shake_hands", "hug", "kick", "point", "punch", "push"]
+    assert predictions.class_names == ["hug", "kick", "point", "punch", "push", "shake_hands"]
     assert set(predictions.video_labels) == {-1}
     epochs = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [line["split"] for line in epochs if line["_type"] == "val_epoch"] == ["val_dry", "arid"]
@@ -38,8 +38,8 @@ def test_whole_schedule_with_four_voters(real, tmp_path):
         "--configfile", real.repo / "workflow/real_small.yaml", "--cores", "2", "--nolock", "--rerun-triggers", "mtime",
         "--config", f"root={tmp_path}/out", f"data={real.root}", f"settings={json.dumps(settings)}",
     )  # fmt: skip
-    pool = real.names("dark.csv")
-    for stage, share in ((1, 0.5), (2, 0.75)):
+    pool = real.names("total_unlabel.csv")
+    for stage, share in ((1, 0.3), (2, 0.5)):
         rows = (real.root / "pseudo" / f"stage{stage}.csv").read_text().splitlines()
         assert len(rows) == round(share * len(pool))
         assert {row.split(",")[0] for row in rows} <= set(pool)
@@ -49,7 +49,7 @@ def test_whole_schedule_with_four_voters(real, tmp_path):
         for voter in voters:
             assert (tmp_path / "out" / folder / voter / "best.pyth").is_file()
     views = load_predictions(tmp_path / "out" / "exp_experts" / VOTERS[0] / "testx8x56x3x3.pkl")
-    assert views.num_views == 9 and views.video_names == real.names("dark_val.csv")
+    assert views.num_views == 9 and views.video_names == real.names("test.csv")
     voted = (tmp_path / "out" / "submission" / "arid_pred.csv").read_text()
     assert all(name in voted for name in views.video_names)
 
@@ -57,14 +57,17 @@ def test_whole_schedule_with_four_voters(real, tmp_path):
 @pytest.mark.slow
 def test_published_experiment_trains_on_real_clips(real, tmp_path):
     """run.sh of an experiment, its network made small, on six classes with pseudo-labels."""
-    table = "".join(f"{name},{row % 6},{','.join(['0.1'] * 6)}\n" for row, name in enumerate(real.names("dark.csv")))
+    table = "".join(
+        f"{name},{row % 6},{','.join(['0.1'] * 6)}\n" for row, name in enumerate(real.names("total_unlabel.csv"))
+    )
     (real.root / "stage2.csv").write_text(table)
     overrides = {
         "OUTPUT_DIR": tmp_path / "out", "DATA.PATH_PREFIX": real.root, "DATA.PSEUDO_CSV": "stage2.csv",
         "MODEL.NUM_CLASSES": 6, "TRAIN.CHECKPOINT_FILE_PATH": "", "SOLVER.MAX_EPOCH": 1, "NUM_THREADS": 1,
-        "DATA.SPLITS.train_label": "['light.csv','light']", "DATA.SPLITS.val_dry": "['val.csv','val']",
-        "DATA.SPLITS.arid": "['dark_val.csv','dark']", "DATA.SPLITS.total_unlabel": "['dark.csv','dark']",
-        "DATA.SPLITS.train_unlabel": "['dark.csv','dark']", "DATA.SPLITS.train_pseudo_label": "['','dark']",
+        "DATA.SPLITS.train_label": "['train_label.csv','light']", "DATA.SPLITS.val_dry": "['val_dry.csv','val']",
+        "DATA.SPLITS.arid": "['arid.csv','dark/held_out']", "DATA.SPLITS.train_pseudo_label": "['','dark']",
+        "DATA.SPLITS.total_unlabel": "['total_unlabel.csv','dark']",
+        "DATA.SPLITS.train_unlabel": "['total_unlabel.csv','dark']",
         "DATA.NUM_FRAMES": 4, "DATA.TRAIN_CROP_SIZE": 64, "DATA.TEST_CROP_SIZE": 64, "DATA_LOADER.NUM_WORKERS": 0,
         "MVIT.DEPTH": 3, "MVIT.EMBED_DIM": 32, "MVIT.DIM_MUL": "[[1, 2.0]]", "MVIT.HEAD_MUL": "[[1, 2.0]]",
         "MVIT.POOL_Q_STRIDE": "[[1, 1, 2, 2]]", "TRAIN.BATCH_SIZE": 4, "DATA.DECODING_BACKEND": "pyav",
