@@ -39,9 +39,11 @@ def main() -> None:
     for kind in wanted:
         export, ending = {"program": (export_program, ".pt2"), "onnx": (export_onnx, ".onnx")}[kind]
         done = export(model, clips, target / f"{cfg.MODEL.ARCH}{ending}")
-        print(f"{done.path}: clips {tuple(clips.shape)}, largest difference of a logit {done.difference:.1e}")
+        print(f"{done.path}: clips {tuple(clips.shape)}, largest relative difference of a logit {done.difference:.1e}")
         if not done.difference <= LARGEST_DIFFERENCE:
-            raise InputError(f"{done.path}: the exported network differs by more than {LARGEST_DIFFERENCE}, drop it")
+            raise InputError(
+                f"{done.path}: the exported network differs by more than {LARGEST_DIFFERENCE} of its logits, drop it"
+            )
 
 
 def parse():

@@ -24,7 +24,7 @@ class Exported:
 
     Attributes:
         path: the file.
-        difference: largest absolute difference of a logit on a random clip.
+        difference: largest difference of a logit on a random clip, over the largest logit.
     """
 
     path: Path
@@ -88,8 +88,8 @@ def export_onnx(model: nn.Module, clips: Tensor, path: Path) -> Exported:
 
 
 def _difference(model: nn.Module, other: Callable[[Tensor], Tensor], like: Tensor) -> float:
-    """Return the largest difference of two networks' logits on a clip that neither has seen."""
-    generator = torch.Generator().manual_seed(17)
-    clips = torch.randn(like.shape, generator=generator)
+    """Return the largest difference of two networks' logits on a clip that neither has seen, over the largest logit."""
+    clips = torch.randn(like.shape, generator=torch.Generator().manual_seed(17))
     with torch.no_grad():
-        return (model(clips) - other(clips)).abs().max().item()
+        logits_BK = model(clips)
+        return ((logits_BK - other(clips)).abs().max() / logits_BK.abs().max()).item()
