@@ -19,6 +19,7 @@ _PLAIN = False
 _WIDEST_FAST_KERNEL = 3
 _BLOCK_PRODUCTS = 400_000  # query-key products of one block, about 1 MB
 _SMALLEST_BLOCK = 64  # queries
+_MLP_BLOCK = 2048  # rows
 
 
 @contextlib.contextmanager
@@ -360,6 +361,7 @@ class Mlp(nn.Module):
         layer: type[nn.Module] = nn.Linear,
     ) -> None:
         super().__init__()
+        self._channel_axis = 1 if layer is PointwiseConv3d else -1
         self.fc1 = layer(width, hidden)
         self.act = nn.GELU()
         self.fc2 = layer(hidden, width_out or width)
@@ -367,7 +369,23 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the same shape with the output width."""
+        if self._prefers_blocks(x):
+            return self._in_blocks(x)
         return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+
+    def _prefers_blocks(self, x: Tensor) -> bool:
+        """Tell whether the hidden activations are too large for the cache and needed by no backward pass."""
+        large = x.device.type == "cpu" and x.numel() > 4 * _MLP_BLOCK * x.shape[self._channel_axis]
+        needed = self.training or (torch.is_grad_enabled() and (x.requires_grad or self.fc1.weight.requires_grad))
+        return large and not needed and not _PLAIN and not torch.compiler.is_compiling()
+
+    def _in_blocks(self, x: Tensor) -> Tensor:
+        """Return the result computed by blocks of rows whose hidden activations stay in the cache."""
+        rows_NC = x.movedim(self._channel_axis, -1)
+        fc1, fc2 = self.fc1.weight.flatten(1), self.fc2.weight.flatten(1)
+        blocks = rows_NC.flatten(0, -2).split(_MLP_BLOCK)
+        y_NC = torch.cat([F.linear(F.gelu(F.linear(r, fc1, self.fc1.bias)), fc2, self.fc2.bias) for r in blocks])
+        return y_NC.view(*rows_NC.shape[:-1], -1).movedim(-1, self._channel_axis)
 
 
 def init_transformer_weights(module: nn.Module) -> None:

@@ -174,7 +174,7 @@ def _read_caffe2(path: Path) -> dict[str, Tensor]:
         reason = str(error).partition(";")[0]
         raise InputError(f"{reason}; fetch it again, a Caffe2 file holds only arrays") from None
     blobs = content.get("blobs", content) if isinstance(content, Mapping) else {}
-    return {name: torch.from_numpy(blob) for name, blob in blobs.items() if isinstance(blob, np.ndarray)}
+    return {name: torch.tensor(blob) for name, blob in blobs.items() if isinstance(blob, np.ndarray)}
 
 
 def _unpickling_problem(text: str) -> str:
