@@ -12,7 +12,7 @@ from slowfast.datasets.records import ClipRecord, read_list
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.splits import LABELLED_ROLES, check_role, resolve_split
-from slowfast.datasets.video_dataset import EvalDataset, TrainDataset, collate_eval, collate_train
+from slowfast.datasets.video_dataset import Collate, EvalDataset, TrainDataset
 from slowfast.datasets.video_loader import VideoLoader
 from slowfast.datasets.views import EvalViews, Normalisation, TrainViews
 from slowfast.transforms.rand_augment import parse_policy
@@ -78,7 +78,6 @@ def build_dataset(
         views=_train_views(cfg, gamma, darken=cfg.AUG.DARKEN and role == "source"),
         num_samples=cfg.AUG.NUM_SAMPLE if num_samples is None else num_samples,
         seed=split_seed(seed, split),
-        deferred=cfg.DATA.DEVICE_TRANSFORM,
     )
 
 
@@ -175,7 +174,6 @@ def _eval_dataset(cfg: CfgNode, records: Sequence[ClipRecord], *, gamma: float, 
         sampling=_sampling(cfg, cfg.TEST.DATASET),
         views=EvalViews(cfg.DATA.TEST_CROP_SIZE, crops, gamma, _normalisation(cfg)),
         num_views=views,
-        deferred=cfg.DATA.DEVICE_TRANSFORM,
     )
 
 
@@ -208,7 +206,7 @@ def _loader(
     return VideoLoader(
         dataset=dataset,
         sampler=sampler,
-        collate=collate_train if isinstance(dataset, TrainDataset) else collate_eval,
+        collate=Collate(dataset.views, repeat=isinstance(dataset, TrainDataset), deferred=cfg.DATA.DEVICE_TRANSFORM),
         name=name,
         num_workers=cfg.DATA_LOADER.NUM_WORKERS if num_workers is None else num_workers,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY,

@@ -22,16 +22,17 @@ Report = tuple[int, str, str]
 
 @dataclass
 class Item:
-    """The clips of one list row.
+    """The frames of one list row.
 
     Args:
-        clips: float32 (n, 3, T, H, W), or what a device makes them of; None when nothing could be read.
+        frames: what its clips are made of (one entry per training clip, or one per test video), None when nothing
+            could be read.
         record: the row that the clips come from.
         failed: rows that could not be read.
         partial: rows of which frames are missing.
     """
 
-    clips: torch.Tensor | list[TrainFrames] | list[EvalFrames] | None
+    frames: list[TrainFrames] | list[EvalFrames] | None
     record: ClipRecord
     failed: list[Report] = field(default_factory=list)
     partial: list[Report] = field(default_factory=list)
@@ -83,7 +84,6 @@ class TrainDataset(ClipDataset):
         views: augmentation.
         num_samples: augmented copies of the same frames.
         seed: of the run and split; results depend on it, the epoch and the row only, not on workers.
-        deferred: hand over uint8 frames, `finish` makes clips of them later.
     """
 
     def __init__(
@@ -95,13 +95,12 @@ class TrainDataset(ClipDataset):
         views: TrainViews,
         num_samples: int = 1,
         seed: int = 0,
-        deferred: bool = False,
     ) -> None:
         super().__init__(records=records, source=source, sampling=sampling)
-        self.views, self.num_samples, self.seed, self.deferred = views, num_samples, seed, deferred
+        self.views, self.num_samples, self.seed = views, num_samples, seed
 
     def __getitem__(self, key: Key | int) -> Item:
-        """Return `num_samples` augmentations of a row, or of its replacement."""
+        """Return the frames of `num_samples` augmentations of a row, or of its replacement."""
         key = key if isinstance(key, Key) else Key(int(key))
         rng = np.random.default_rng([self.seed, key.epoch, key.index, key.draw])
         item = Item(None, self.records[key.index])
@@ -109,23 +108,14 @@ class TrainDataset(ClipDataset):
         for _ in range(1 + REPLACEMENTS):
             frames_THWC = self._frames(index, lambda length: self.sampling.train(length, rng), item)
             if frames_THWC is not None:
-                item.clips, item.record = self._augment(frames_THWC, rng), self.records[index]
+                item.frames, item.record = self._augment(frames_THWC, rng), self.records[index]
                 break
             index = int(rng.integers(len(self.records)))
         return item
 
-    def _augment(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> torch.Tensor | list[TrainFrames]:
+    def _augment(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> list[TrainFrames]:
         """Return all augmented copies of the same frames."""
-        prepared = [self.views.prepare(frames_THWC, copy_rng) for copy_rng in rng.spawn(self.num_samples)]
-        return prepared if self.deferred else self.finish(prepared)
-
-    def finish(self, prepared: Sequence[TrainFrames], device: str | torch.device = "cpu") -> torch.Tensor:
-        """Return the clips of prepared frames, float32 (n, 3, T, size, size), computed on a device."""
-        size = self.views.size
-        clips = empty_clips((len(prepared), 3, len(prepared[0].frames_THWC), size, size), device)
-        for clip_CTHW, frames in zip(clips, prepared):
-            self.views.finish(frames, clip_CTHW)
-        return clips
+        return [self.views.prepare(frames_THWC, copy_rng) for copy_rng in rng.spawn(self.num_samples)]
 
 
 class EvalDataset(ClipDataset):
@@ -137,7 +127,6 @@ class EvalDataset(ClipDataset):
         sampling: frame choice.
         views: crops and normalisation.
         num_views: temporal views.
-        deferred: hand over uint8 frames, `finish` makes clips of them later.
     """
 
     def __init__(
@@ -148,13 +137,12 @@ class EvalDataset(ClipDataset):
         sampling: FrameSampling,
         views: EvalViews,
         num_views: int = 1,
-        deferred: bool = False,
     ) -> None:
         super().__init__(records=records, source=source, sampling=sampling)
-        self.views, self.num_views, self.deferred = views, num_views, deferred
+        self.views, self.num_views = views, num_views
 
     def __getitem__(self, key: Key | int) -> Item:
-        """Return the clips of a row, float32 (views * crops, 3, T, H, W)."""
+        """Return the frames of a row that its views need."""
         index = key.index if isinstance(key, Key) else int(key)
         item = Item(None, self.records[index])
         rows_VT: list[np.ndarray] = []
@@ -165,53 +153,56 @@ class EvalDataset(ClipDataset):
             return unique
 
         frames_NHWC = self._frames(index, needed, item)
-        if frames_NHWC is not None and self.deferred:
-            item.clips = [EvalFrames(torch.from_numpy(frames_NHWC), torch.from_numpy(rows_VT[0]))]
-        elif frames_NHWC is not None:
-            item.clips = self.views(frames_NHWC, rows_VT[0])
+        if frames_NHWC is not None:
+            item.frames = [EvalFrames(torch.from_numpy(frames_NHWC), torch.from_numpy(rows_VT[0]))]
         return item
 
-    def finish(self, videos: Sequence[EvalFrames], device: str | torch.device = "cpu") -> torch.Tensor:
-        """Return the clips of several videos, float32 (n * views * crops, 3, T, size, size), computed on a device."""
-        return torch.cat([self.views.finish(video, device) for video in videos])
 
+class Collate:
+    """Items to a batch.
 
-def collate_train(items: Sequence[Item]) -> dict[str, object]:
-    """Return a training batch: every value repeated for the adjacent copies of a video.
+    The batch has `clips` float32 (B * n, 3, T, H, W), video-major; `labels` and `index` int64, `names`, `probs` float32
+    (-, K) for pseudo-label lists, `failed` and `partial`. In training every value is repeated for the n adjacent copies
+    of a video; in evaluation there is one value per video and n is views times crops. Videos that could not be read
+    are in `failed` only.
 
-    Returns:
-        `clips` float32 (B, 3, T, H, W), `labels` and `index` int64 (B,), `names` (B strings), `probs` float32 (B, K)
-        for pseudo-label lists, `failed` and `partial`.
+    Args:
+        views: makes clips of frames.
+        repeat: one value per clip (training) instead of one per video.
+        deferred: leave the frames as they are in `clips`; `finish` makes clips of them later.
     """
-    good = [item for item in items if item.clips is not None]
-    return _batch(items, [item.record for item in good for _ in range(len(item.clips))])
 
+    def __init__(self, views: EvalViews | TrainViews, *, repeat: bool, deferred: bool = False) -> None:
+        self.views, self.repeat, self.deferred = views, repeat, deferred
 
-def collate_eval(items: Sequence[Item]) -> dict[str, object]:
-    """Return an evaluation batch of the B videos that could be read.
+    def __call__(self, items: Sequence[Item]) -> dict[str, object]:
+        """Return the batch of some items."""
+        good = [item for item in items if item.frames is not None]
+        frames = [entry for item in good for entry in item.frames]
+        records = [item.record for item in good for _ in range(len(item.frames) if self.repeat else 1)]
+        batch: dict[str, object] = {
+            "clips": frames if self.deferred and frames else self.finish(frames),
+            "labels": torch.tensor([record.label for record in records], dtype=torch.int64),
+            "index": torch.tensor([record.row for record in records], dtype=torch.int64),
+            "names": [record.name for record in records],
+            "failed": [report for item in items for report in item.failed],
+            "partial": [report for item in items for report in item.partial],
+        }
+        if records and all(record.probs is not None for record in records):
+            batch["probs"] = torch.from_numpy(np.stack([record.probs for record in records]))
+        return batch
 
-    Returns:
-        `clips` float32 (B * V, 3, T, H, W), video-major; `labels` and `index` int64 (B,), `names` (B strings),
-        `failed` and `partial`.
-    """
-    return _batch(items, [item.record for item in items if item.clips is not None])
-
-
-def _batch(items: Sequence[Item], records: Sequence[ClipRecord]) -> dict[str, object]:
-    """Return the clips of all items one after another, with one value per given record."""
-    clips = [item.clips for item in items if item.clips is not None]
-    deferred = bool(clips) and isinstance(clips[0], list)
-    batch: dict[str, object] = {
-        "clips": sum(clips, []) if deferred else torch.cat(clips) if clips else torch.empty(0),
-        "labels": torch.tensor([record.label for record in records], dtype=torch.int64),
-        "index": torch.tensor([record.row for record in records], dtype=torch.int64),
-        "names": [record.name for record in records],
-        "failed": [report for item in items for report in item.failed],
-        "partial": [report for item in items for report in item.partial],
-    }
-    if records and all(record.probs is not None for record in records):
-        batch["probs"] = torch.from_numpy(np.stack([record.probs for record in records]))
-    return batch
+    def finish(
+        self, frames: Sequence[TrainFrames] | Sequence[EvalFrames], device: str | torch.device = "cpu"
+    ) -> torch.Tensor:
+        """Return the clips of frames, float32 (B * n, 3, T, H, W), computed on a device."""
+        if not frames:
+            return torch.empty(0)
+        count, *shape = self.views.shape(frames[0])
+        clips = empty_clips((len(frames) * count, *shape), device)
+        for part, entry in zip(clips.split(count), frames):
+            self.views.finish(entry, part)
+        return clips
 
 
 def _ignore(_: int) -> None:

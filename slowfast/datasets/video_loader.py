@@ -6,14 +6,14 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 
 import torch
 from torch.utils.data import DataLoader, get_worker_info
 
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
-from slowfast.datasets.video_dataset import ClipDataset, Report
+from slowfast.datasets.video_dataset import ClipDataset, Collate, Report
 from slowfast.utils.errors import InputError
 from slowfast.utils.logging import get_logger
 
@@ -56,7 +56,7 @@ class VideoLoader:
         timeout: seconds that the workers may take for one batch; 0 waits for ever.
         max_failed: share of the rows that may be unreadable.
         persistent: keep the workers between epochs.
-        device: where `dataset.finish` makes clips of uint8 frames, for a dataset that defers this.
+        device: where clips are made of uint8 frames when `collate` defers this.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class VideoLoader:
         *,
         dataset: ClipDataset,
         sampler: EpochSampler | EvalSampler,
-        collate: Callable[[Sequence], Batch],
+        collate: Collate,
         name: str,
         num_workers: int = 0,
         pin_memory: bool = False,
@@ -74,6 +74,7 @@ class VideoLoader:
         device: str | torch.device = "cpu",
     ) -> None:
         self.dataset, self.sampler, self.name, self.device = dataset, sampler, name, device
+        self._collate = collate
         self.num_workers, self.timeout, self.max_failed = num_workers, timeout, max_failed
         self.failed: dict[str, str] = {}
         self.partial: dict[str, str] = {}
@@ -131,7 +132,7 @@ class VideoLoader:
             self._note(batch)
             self.position += 1
             if isinstance(batch["clips"], list):
-                batch["clips"] = self.dataset.finish(batch["clips"], self.device)
+                batch["clips"] = self._collate.finish(batch["clips"], self.device)
             yield batch
 
     def _await(self, iterator: Iterator[Batch]) -> Batch | None:

@@ -1,11 +1,13 @@
 """From frames to network inputs: test views and crops cut from one decode, and training clips."""
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.utils.data import get_worker_info
 
 from slowfast.transforms import spatial
 from slowfast.transforms.darken import darken, random_darkening
@@ -70,24 +72,28 @@ class EvalViews:
         Returns:
             float32 (views * crops, 3, T, size, size), all crops of view 0 first.
         """
-        frames_NHWC = apply_gamma(frames_NHWC, self.gamma)
-        return self.finish(EvalFrames(torch.from_numpy(frames_NHWC), torch.from_numpy(rows_VT)), gamma=1.0)
+        video = EvalFrames(torch.from_numpy(frames_NHWC), torch.from_numpy(rows_VT))
+        out_VCTHW = empty_clips(self.shape(video))
+        self.finish(video, out_VCTHW)
+        return out_VCTHW
 
-    def finish(self, video: EvalFrames, device: str | torch.device = "cpu", gamma: float | None = None) -> torch.Tensor:
-        """Return the clips of a video, computed on a device; see `__call__`."""
-        gamma = self.gamma if gamma is None else gamma
+    def shape(self, video: EvalFrames) -> tuple[int, ...]:
+        """Return the shape of the clips of a video: (views * crops, 3, T, size, size)."""
         views, num_frames = video.rows_VT.shape
-        out_VCCTHW = empty_clips((views, self.crops, 3, num_frames, self.size, self.size), device)
-        step = _frames_at_once(video.frames_NHWC, device)
+        return views * self.crops, 3, num_frames, self.size, self.size
+
+    def finish(self, video: EvalFrames, out_VCTHW: torch.Tensor) -> None:
+        """Write the clips of a video to `out_VCTHW`, on its device; see `__call__`."""
+        step = _frames_at_once(video.frames_NHWC, out_VCTHW.device)
         for first in range(0, len(video.frames_NHWC), step):
-            levels_CNHW = _planes(video.frames_NHWC[first : first + step], device, gamma)
+            levels_CNHW = _planes(video.frames_NHWC[first : first + step], out_VCTHW.device, self.gamma)
             chunk_CNHW = spatial.resize_short_side(levels_CNHW, self.size)
             spatial.normalise_(chunk_CNHW, self.norm.mean, self.norm.std)
-            for view, crop in itertools.product(range(views), range(self.crops)):
-                rows = video.rows_VT[view]
+            for (view, rows), crop in itertools.product(enumerate(video.rows_VT), range(self.crops)):
                 times = ((rows >= first) & (rows < first + step)).nonzero()[:, 0]
-                self._cut(chunk_CNHW, rows[times] - first, crop, out_VCCTHW[view, crop], times)
-        return spatial.subtract_temporal_mean(out_VCCTHW.flatten(0, 1), self.norm.temporal_mean)
+                self._cut(chunk_CNHW, rows[times] - first, crop, out_VCTHW[view * self.crops + crop], times)
+        if self.norm.temporal_mean:
+            out_VCTHW.copy_(spatial.subtract_temporal_mean(out_VCTHW, self.norm.temporal_mean))
 
     def _cut(
         self, chunk_CNHW: torch.Tensor, rows: torch.Tensor, crop: int, out_CTHW: torch.Tensor, times: torch.Tensor
@@ -169,8 +175,13 @@ class TrainViews:
         frames_THWC = apply_plan(frames_THWC, plan, self.rand_augment.interpolation if plan else "", box)
         return TrainFrames(torch.from_numpy(np.require(frames_THWC, requirements="W")), resized, offset, flip, rng)
 
-    def finish(self, clip: TrainFrames, out_CTHW: torch.Tensor) -> None:
-        """Resize, cut, mirror, normalise and erase on the device of `out_CTHW`, float32 (3, T, size, size)."""
+    def shape(self, clip: TrainFrames) -> tuple[int, ...]:
+        """Return the shape of one clip with a leading 1: (1, 3, T, size, size)."""
+        return 1, 3, len(clip.frames_THWC), self.size, self.size
+
+    def finish(self, clip: TrainFrames, out_VCTHW: torch.Tensor) -> None:
+        """Resize, cut, mirror, normalise and erase, on the device of `out_VCTHW`, float32 (1, 3, T, size, size)."""
+        out_CTHW = out_VCTHW[0]
         step = _frames_at_once(clip.frames_THWC, out_CTHW.device)
         for first in range(0, len(clip.frames_THWC), step):
             levels_CTHW = _planes(clip.frames_THWC[first : first + step], out_CTHW.device)
@@ -183,10 +194,16 @@ class TrainViews:
 
 
 def empty_clips(shape: tuple[int, ...], device: str | torch.device = "cpu") -> torch.Tensor:
-    """Return an uninitialised float32 tensor; on the CPU NumPy asks for large pages, which makes writing it cheaper."""
-    if torch.device(device).type == "cpu":
+    """Return an uninitialised float32 tensor, where it will be needed: on a device, or shared by a worker.
+
+    In the process itself NumPy allocates it, since it asks for large pages, which are cheaper to write first.
+    """
+    if torch.device(device).type != "cpu":
+        return torch.empty(shape, device=device)
+    if get_worker_info() is None:
         return torch.from_numpy(np.empty(shape, np.float32))
-    return torch.empty(shape, device=device)
+    storage = torch.UntypedStorage._new_shared(4 * math.prod(shape))
+    return torch.empty(0).set_(storage, 0, shape)
 
 
 def _frames_at_once(frames_THWC: torch.Tensor, device: str | torch.device) -> int:
@@ -198,7 +215,9 @@ def _frames_at_once(frames_THWC: torch.Tensor, device: str | torch.device) -> in
 
 def _planes(frames_THWC: torch.Tensor, device: str | torch.device, gamma: float = 1.0) -> torch.Tensor:
     """Return uint8 frames as float32 levels (3, T, H, W) on a device, after gamma correction."""
+    if torch.device(device).type == "cpu":
+        frames_THWC = torch.from_numpy(apply_gamma(frames_THWC.numpy(), gamma))
     levels_CTHW = frames_THWC.to(device, non_blocking=True).permute(3, 0, 1, 2)
-    if gamma != 1.0:
+    if torch.device(device).type != "cpu" and gamma != 1.0:
         levels_CTHW = torch.from_numpy(gamma_table(gamma)).to(device)[levels_CTHW.long()]
     return levels_CTHW.to(torch.float32, memory_format=torch.contiguous_format)

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from slowfast.transforms.spatial import Box
 
 FILL = 128
-# Sums of products that are whole numbers in theory may come out a little below; Pillow cuts off the fraction.
-_EPSILON = 1e-9
+# Weights are split into multiples of this, whose sums of products with levels are exact in float32, and a rest.
+_GRAIN = 2.0**-14
 
 
 def affine(
@@ -45,14 +45,9 @@ def affine(
     table_HWTC, rows_PK, columns_PK = _table(frames_THWC, rows_PK, columns_PK)
     places_PK = (rows_PK[:, :, None] * table_HWTC.shape[1] + columns_PK[:, None, :]).reshape(inside.size, -1)
     weights_PK = (y_weights_PK[:, :, None] * x_weights_PK[:, None, :]).reshape(inside.size, -1)
-    values = F.embedding_bag(
-        torch.from_numpy(places_PK),
-        torch.from_numpy(table_HWTC.reshape(-1, frames * channels)),
-        per_sample_weights=torch.from_numpy(weights_PK),
-        mode="sum",
-    )
+    values = _weighted_sums(table_HWTC.reshape(-1, frames * channels), places_PK, weights_PK)
     out = np.full((h * w, frames * channels), FILL, np.uint8)
-    out[inside] = values.add_(_EPSILON).clamp_(0, 255).to(torch.uint8).numpy()
+    out[inside] = values.clamp_(0, 255).to(torch.uint8).numpy()
     return out.reshape(h, w, frames, channels).transpose(2, 0, 1, 3)
 
 
@@ -64,13 +59,27 @@ def rotation_matrix(height: int, width: int, degrees: float) -> tuple[float, ...
     return cos, sin, cos * -x + sin * -y + x, -sin, cos, -sin * -x + cos * -y + y
 
 
+def _weighted_sums(table: np.ndarray, places_PK: np.ndarray, weights_PK: np.ndarray) -> torch.Tensor:
+    """Return sums of table rows with weights (float64), rounded to float32 once: whole numbers stay whole.
+
+    Pillow sums in float64 and cuts off the fraction, so a sum just below a whole number would show.
+    """
+    places, rows = torch.from_numpy(places_PK), torch.from_numpy(table)
+    coarse_PK = np.round(weights_PK / _GRAIN) * _GRAIN
+    sums = [
+        F.embedding_bag(places, rows, per_sample_weights=torch.from_numpy(part_PK.astype(np.float32)), mode="sum")
+        for part_PK in (coarse_PK, weights_PK - coarse_PK)
+    ]
+    return sums[0].add_(sums[1])
+
+
 def _table(
     frames_THWC: np.ndarray, rows_PK: np.ndarray, columns_PK: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the part of the frames that the taps reach as float64 (H, W, T, C), and the taps counted within it."""
+    """Return the part of the frames that the taps reach as float32 (H, W, T, C), and the taps counted within it."""
     top, bottom, left, right = rows_PK.min(), rows_PK.max() + 1, columns_PK.min(), columns_PK.max() + 1
     part_HWTC = frames_THWC[:, top:bottom, left:right].transpose(1, 2, 0, 3)
-    table_HWTC = np.empty(part_HWTC.shape, np.float64)
+    table_HWTC = np.empty(part_HWTC.shape, np.float32)
     table_HWTC[...] = part_HWTC
     return table_HWTC, rows_PK - top, columns_PK - left
 

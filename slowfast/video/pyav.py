@@ -71,13 +71,16 @@ class PyAVVideo:
             raise IndexError(
                 f"{self.path}: frames {wanted.min()} to {wanted.max()} were asked for, it has 0 to {len(self) - 1}"
             )
-        needed, where = np.unique(wanted, return_inverse=True)
-        frames = [self._to_rgb(frame) for frame in self._pick(needed)]
-        if not frames:
+        if not wanted.size:
             return np.empty((0, *self._rgb_size(), 3), np.uint8)
-        out_THWC = np.empty((len(wanted), *frames[0].shape), np.uint8)
-        for row, column in enumerate(where):
-            out_THWC[row] = frames[column]
+        needed = np.unique(wanted)
+        out_THWC = None
+        for index, frame in zip(needed, self._pick(needed)):
+            rgb_HWC = self._to_rgb(frame)
+            if out_THWC is None:
+                out_THWC = np.empty((len(wanted), *rgb_HWC.shape), np.uint8)
+            for row in np.flatnonzero(wanted == index):
+                out_THWC[row] = rgb_HWC
         return out_THWC
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ def test_lists_and_configuration(folders, repo):
     for split, role, rows in (("train_label", "source", 4), ("train_unlabel", "bn", 2), ("val_dry", "val_bright", 1),
                               ("test", "test", 2)):  # fmt: skip
         dataset = build_dataset(cfg, split, role, train=role in ("source", "bn"))
-        assert len(dataset) == rows and dataset[0].clips is not None
+        assert len(dataset) == rows and dataset[0].frames is not None
 
 
 def test_dark_validation_comes_last(folders):
