@@ -20,6 +20,7 @@ _WIDEST_FAST_KERNEL = 3
 _BLOCK_PRODUCTS = 400_000  # query-key products of one block, about 1 MB
 _SMALLEST_BLOCK = 64  # queries
 _MLP_BLOCK = 2048  # rows
+_VECTOR = 8  # output channels from which the library's 3D convolution is efficient
 
 
 @contextlib.contextmanager
@@ -116,7 +117,7 @@ class Conv3d(nn.Conv3d):
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, out_channels, T', H', W')."""
         over_time = self.kernel_size[0] > 1
-        if _PLAIN or self.groups > 1 or (over_time and not self._keeps_frames()):
+        if _PLAIN or self.groups > 1 or (over_time and not self._suits_taps()):
             return super().forward(x_BCTHW)
         weight_KOIHW = self.weight.permute(2, 0, 1, 3, 4)
         bias = None if over_time else self.bias
@@ -126,14 +127,20 @@ class Conv3d(nn.Conv3d):
             y_BTHWC = y_BTHWC if self.bias is None else y_BTHWC + self.bias
         return y_BTHWC.permute(0, 4, 1, 2, 3)
 
-    def _keeps_frames(self) -> bool:
-        """Tell whether every frame has its output frame."""
-        return self.stride[0] == 1 and self.dilation[0] == 1 and 2 * self.padding[0] + 1 == self.kernel_size[0]
+    def _suits_taps(self) -> bool:
+        """Tell whether a kernel over several frames keeps their number and is faster frame by frame.
+
+        A KxK kernel is so only for few output channels, of which the library's vector instructions waste most.
+        """
+        keeps = self.stride[0] == 1 and self.dilation[0] == 1 and 2 * self.padding[0] + 1 == self.kernel_size[0]
+        return keeps and (self.kernel_size[1:] == (1, 1) or self.out_channels < _VECTOR)
 
     def _per_frame(self, x_BCTHW: Tensor, weight_OIHW: Tensor, bias: Tensor | None) -> Tensor:
         """Return a 2D convolution of every frame (B, T, H', W', C)."""
         if self.kernel_size[1:] == (1, 1):
-            x_BTHWC = x_BCTHW.permute(0, 2, 3, 4, 1)[:, :, :: self.stride[1], :: self.stride[2]]
+            x_BTHWC = x_BCTHW.permute(0, 2, 3, 4, 1)
+            if self.stride[1:] != (1, 1):
+                x_BTHWC = x_BTHWC[:, :, :: self.stride[1], :: self.stride[2]].contiguous()
             return F.linear(x_BTHWC, weight_OIHW.flatten(1), bias)
         x_MCHW = x_BCTHW.transpose(1, 2).flatten(0, 1)
         y_MCHW = F.conv2d(x_MCHW, weight_OIHW, bias, self.stride[1:], self.padding[1:], self.dilation[1:])
