@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import atomic_write, write_json
 from slowfast.utils.progress import format_seconds
 
 REPO = Path(__file__).resolve().parents[1]
@@ -112,14 +113,15 @@ def record_seconds(work: Path, seconds: float) -> None:
         header, values = table.read_text().splitlines()[:2]
         jobs[table.stem] = round(float(dict(zip(header.split("\t"), values.split("\t")))["s"]), 1)
     wall = seconds if jobs.keys() != before.keys() - {"wall"} else before.get("wall", seconds)
-    path.write_text(json.dumps({**jobs, "wall": round(wall, 1)}, indent=2) + "\n")
+    write_json(path, {**jobs, "wall": round(wall, 1)})
 
 
 def publish(work: Path, target: Path) -> None:
     """Copy figures, report and submission of this seed to the demo's folder."""
-    for name in ("metrics.json", "report.html"):
-        shutil.copy2(work / name, target / name)
-    shutil.copytree(work / "submission", target / "submission", dirs_exist_ok=True)
+    submission = sorted((work / "submission").glob("*.csv"))
+    for path in (work / "metrics.json", work / "report.html", *submission):
+        with atomic_write(target / path.relative_to(work)) as aside:
+            shutil.copyfile(path, aside)
     print(f"figures: {target / 'metrics.json'}\nreport: {target / 'report.html'}\nsubmission: {target / 'submission'}")
 
 
