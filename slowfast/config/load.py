@@ -3,8 +3,8 @@
 import ast
 import difflib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,21 @@ class Setting:
     origin: str
 
 
+@dataclass
+class _Reading:
+    """What reading the files has met: errors, every file once for each mention, whether all could be read."""
+
+    errors: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    whole: bool = True
+
+    def refuse(self, text: str) -> list[Setting]:
+        """Note that a file cannot be used; it has no settings."""
+        self.whole = False
+        self.errors += [text] if text not in self.errors else []
+        return []
+
+
 def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = ()) -> CfgNode:
     """Return the resolved, validated and frozen configuration.
 
@@ -47,9 +62,9 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
     paths = [path] if isinstance(path, (str, Path)) else list(path)
     paths = [argument_path(item) for item in paths]
     path = paths[-1]
-    errors: list[str] = []
-    read: list[Path] = []
-    settings = [setting for item in paths for setting in _read_yaml(item, errors, read, above=())]
+    reading = _Reading()
+    errors = reading.errors
+    settings = [setting for item in paths for setting in _read_yaml(item, reading, above=())]
     settings += _parse_overrides(opts, errors)
     known = flatten(get_cfg())
     values: dict[str, Any] = {}
@@ -66,13 +81,20 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
         values["OUTPUT_DIR"] = str(path.resolve().parent.relative_to(REPO_ROOT))
     for key, value in values.items():
         _assign(cfg, key, value)
-    errors += [f"{path.name}: {text}" for text in find_conflicts(cfg)] if not errors else []
+    if reading.whole:
+        errors += [f"{path.name}: {text}" for text in _unnamed(find_conflicts(cfg), errors, known)]
     if errors:
         raise ConfigError("; ".join(errors))
     if ignored:
         logger.warning("%s: keys without effect here: %s", path.name, " ".join(sorted(set(ignored))))
     cfg.freeze()
     return cfg
+
+
+def _unnamed(conflicts: list[str], errors: list[str], known: dict[str, Any]) -> list[str]:
+    """Return the conflicts without those of keys that an error names already: their values are not what was meant."""
+    named = [key for key in known if any(key in text for text in errors)]
+    return [text for text in conflicts if not any(key in text for key in named)]
 
 
 def flatten(cfg: CfgNode, prefix: str = "") -> dict[str, Any]:
@@ -105,18 +127,16 @@ def _plain(value: Any) -> Any:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe YAML loader that refuses a key given twice and reads 1e-4 as a number."""
+    """A safe YAML loader of mappings whose keys are text."""
 
 
 def _construct_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
-    """Build a mapping; a duplicate key is an error that names its line."""
+    """Build a mapping; keys given twice are found by `_repeated_keys`."""
     mapping: dict = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
-        if key in mapping:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key} is given twice", key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 
@@ -124,8 +144,24 @@ def _construct_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
 
 
-def _parse_yaml(text: str) -> Any:
-    """Return the values of a YAML text; repeated references must not blow it up.
+def _repeated_keys(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
+    """Yield (dotted key, line) of every key that stands in its mapping a second time."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item, prefix)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key_node, value_node in node.value:
+        key = f"{prefix}{key_node.value}"
+        if key in seen:
+            yield key, key_node.start_mark.line + 1
+        seen.add(key)
+        yield from _repeated_keys(value_node, f"{key}.")
+
+
+def _parse_yaml(text: str) -> tuple[Any, list[tuple[str, int]]]:
+    """Return the values of a YAML text and its repeated keys; repeated references must not blow it up.
 
     Raises:
         yaml.YAMLError: the text is damaged or, written out without references, too large.
@@ -134,9 +170,9 @@ def _parse_yaml(text: str) -> Any:
     try:
         node = loader.get_single_node()
         if node is None:
-            return None
+            return None, []
         _count_values(node, {})
-        return loader.construct_document(node)
+        return loader.construct_document(node), list(_repeated_keys(node))
     finally:
         loader.dispose()
 
@@ -157,42 +193,38 @@ def _count_values(node: yaml.Node, counted: dict[int, int]) -> int:
     return total
 
 
-def _read_yaml(path: Path, errors: list[str], read: list[Path], above: tuple[Path, ...]) -> list[Setting]:
+def _read_yaml(path: Path, reading: _Reading, above: tuple[Path, ...]) -> list[Setting]:
     """Return the settings of a file, those of its bases first.
 
     Args:
         path: the file.
-        errors: gets what is wrong.
-        read: gets every file that is read, a file once for every mention.
+        reading: gets what is wrong and every file that is read.
         above: the files whose base this one is.
     """
-    if path in above or len(above) > _MAX_BASE_DEPTH or len(read) >= _MAX_FILES:
-        text = f"{path}: _BASE_ files form a circle, are nested more than {_MAX_BASE_DEPTH} deep, or are more than"
-        text += f" {_MAX_FILES}; take some out"
-        errors += [text] if text not in errors else []
-        return []
-    read.append(path)
+    if path in above or len(above) > _MAX_BASE_DEPTH or len(reading.files) >= _MAX_FILES:
+        return reading.refuse(
+            f"{path}: _BASE_ files form a circle, are nested more than {_MAX_BASE_DEPTH} deep, or are more than"
+            f" {_MAX_FILES}; take some out"
+        )
+    reading.files.append(path)
     if not path.is_file():
-        errors.append(f"{path}: no such configuration file; check the path")
-        return []
+        return reading.refuse(f"{path}: no such configuration file; check the path")
     if path.stat().st_size > _MAX_YAML_BYTES:
-        errors.append(f"{path}: larger than {_MAX_YAML_BYTES} bytes, so it is not a configuration")
-        return []
+        return reading.refuse(f"{path}: larger than {_MAX_YAML_BYTES} bytes, so it is not a configuration")
     try:
-        tree = _parse_yaml(path.read_text(encoding="utf-8"))
+        tree, repeated = _parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        errors.append(f"{path}: not valid YAML: {' '.join(str(error).split())}")
-        return []
+        return reading.refuse(f"{path}: not valid YAML: {' '.join(str(error).split())}")
     if tree is None:
         return []
     if not isinstance(tree, dict):
-        errors.append(f"{path}: a configuration is a mapping of keys, this is a {type(tree).__name__}")
-        return []
+        return reading.refuse(f"{path}: a configuration is a mapping of keys, this is a {type(tree).__name__}")
+    reading.errors += [f"{path.name}: key {key} is given twice, again in line {line}" for key, line in repeated]
     bases = tree.pop("_BASE_", [])
     bases = bases if isinstance(bases, list) else [bases]
     settings: list[Setting] = []
     for base in bases:
-        settings += _read_yaml((path.parent / str(base)).resolve(), errors, read, (*above, path))
+        settings += _read_yaml((path.parent / str(base)).resolve(), reading, (*above, path))
     return settings + list(_walk(tree, path.name))
 
 

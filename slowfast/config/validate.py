@@ -1,10 +1,14 @@
 """Combinations of values that cannot work, each as a sentence with the fix."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from fvcore.common.config import CfgNode
+
+from slowfast.config.defaults import get_cfg
 
 ARCHITECTURES = ("uniformer", "mvit", "sf", "videomae")
 DATASETS = ("ug2_sparse", "ug2", "track3")
@@ -39,8 +43,25 @@ _POSITIVE = (
 _NOT_NEGATIVE = (
     "NUM_GPUS", "NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "TRAIN.KEEP_CHECKPOINTS",
     "TRAIN.STEPS_PER_EPOCH", "SOLVER.WARMUP_EPOCHS", "SOLVER.CLIP_GRADIENT", "RNG_SEED",
-    "FEATURES.FPS",
+    "FEATURES.FPS", "SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WEIGHT_DECAY",
+    "BN.WEIGHT_DECAY", "MIXUP.ALPHA", "MIXUP.CUTMIX_ALPHA", "AUG.RE_COUNT", "TRAIN.SAVE_EVERY_MINUTES",
+    "DATA_LOADER.TIMEOUT",
 )  # fmt: skip
+_SHARES = (
+    "MIXUP.PROB", "MIXUP.SWITCH_PROB", "MIXUP.LABEL_SMOOTH_VALUE", "AUG.RE_PROB", "AUG.DARKEN_PROB", "DATA.MAX_FAILED",
+)  # fmt: skip
+# Lists of numbers and how many there are; 0: any number of them.
+_NUMBERS = {
+    "DATA.MEAN": 3, "DATA.STD": 3, "DATA.TRAIN_JITTER_SCALES": 0, "DATA.TRAIN_JITTER_SCALES_RELATIVE": 0,
+    "DATA.TRAIN_JITTER_ASPECT_RELATIVE": 0, "MODEL.CHECKPOINT_NUM": 4, "UNIFORMER.EMBED_DIM": 4, "UNIFORMER.DEPTH": 4,
+    "MVIT.PATCH_KERNEL": 3, "MVIT.PATCH_STRIDE": 3, "MVIT.PATCH_PADDING": 3, "MVIT.POOL_KV_STRIDE_ADAPTIVE": 3,
+    "MVIT.POOL_KVQ_KERNEL": 3, "SF.DEPTH": 4, "SOLVER.STEPS": 0, "SOLVER.LRS": 0,
+}  # fmt: skip
+# Lists of rows of so many numbers.
+_ROWS = {"MVIT.DIM_MUL": 2, "MVIT.HEAD_MUL": 2, "MVIT.POOL_Q_STRIDE": 4, "MVIT.POOL_KV_STRIDE": 4}
+_TEXTS = ("DATA.CLASS_NAMES", "TEST.ALSO", "TRAIN.EVAL_SPLITS", "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN")
+# Keys of those above that may be None.
+_OPTIONAL = ("MVIT.POOL_KV_STRIDE", "MVIT.POOL_KV_STRIDE_ADAPTIVE", "MVIT.POOL_KVQ_KERNEL")
 
 
 @dataclass(frozen=True)
@@ -95,7 +116,51 @@ def value_of(cfg: CfgNode, key: str):
 
 def find_conflicts(cfg: CfgNode) -> list[str]:
     """Return a sentence for every value or combination that cannot work."""
-    return [*_wrong_values(cfg), *_wrong_tests(cfg), *_wrong_training(cfg), *_wrong_models(cfg)]
+    wrong = dict([*_wrong_lists(cfg), *_not_finite(cfg)])
+    if wrong:  # what follows computes with the values
+        cfg = cfg.clone()
+        for key in wrong:
+            *sections, leaf = key.split(".")
+            value_of(cfg, ".".join(sections))[leaf] = value_of(get_cfg(), key)
+    rest = [*_wrong_values(cfg), *_wrong_tests(cfg), *_wrong_training(cfg), *_wrong_models(cfg)]
+    return [*wrong.values(), *(text for text in rest if not any(key in text for key in wrong))]
+
+
+def _are_numbers(value: Any, count: int) -> bool:
+    """Return whether a value is a list of `count` numbers (0: any number of them)."""
+    return (
+        isinstance(value, list)
+        and (not count or len(value) == count)
+        and all(type(item) in (int, float) and math.isfinite(item) for item in value)
+    )
+
+
+def _wrong_lists(cfg: CfgNode) -> Iterator[tuple[str, str]]:
+    """Yield (key, sentence) of lists that do not hold what they should."""
+    for key, count in _NUMBERS.items():
+        value = value_of(cfg, key)
+        if not _are_numbers(value, count) and not (value is None and key in _OPTIONAL):
+            yield key, f"{key} is {value!r}, a list of {count or 'any number of'} numbers is needed"
+    for key, count in _ROWS.items():
+        value = value_of(cfg, key)
+        rows_fit = isinstance(value, list) and all(_are_numbers(row, count) for row in value)
+        if not rows_fit and not (value is None and key in _OPTIONAL):
+            yield key, f"{key} is {value!r}, a list of rows of {count} numbers is needed"
+    for key in _TEXTS:
+        if not all(isinstance(item, str) for item in value_of(cfg, key)):
+            yield key, f"{key} is {value_of(cfg, key)!r}, a list of texts is needed"
+    scale = cfg.UNIFORMER.QKV_SCALE
+    if scale is not None and type(scale) not in (int, float):
+        yield "UNIFORMER.QKV_SCALE", f"UNIFORMER.QKV_SCALE is {scale!r}, a number or None is needed"
+
+
+def _not_finite(cfg: CfgNode, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (key, sentence) of numbers that are infinite or none."""
+    for name, value in cfg.items():
+        if isinstance(value, CfgNode):
+            yield from _not_finite(value, f"{prefix}{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"{prefix}{name}", f"{prefix}{name} is {value}, a finite number is needed"
 
 
 def _wrong_values(cfg: CfgNode) -> Iterator[str]:
@@ -110,6 +175,11 @@ def _wrong_values(cfg: CfgNode) -> Iterator[str]:
     for key in _NOT_NEGATIVE:
         if value_of(cfg, key) < 0:
             yield f"{key} is {value_of(cfg, key)}, a value of 0 or more is needed"
+    for key in _SHARES:
+        if not 0 <= value_of(cfg, key) <= 1:
+            yield f"{key} is {value_of(cfg, key)}, a share from 0 to 1 is needed"
+    if 0 in cfg.DATA.STD:
+        yield f"DATA.STD is {cfg.DATA.STD}, divisors other than 0 are needed"
     for role, gamma in cfg.DATA.GAMMA.items():
         if not 0 < gamma <= 10:
             yield f"DATA.GAMMA.{role} is {gamma}, a value above 0 and up to 10 is needed (1 is off)"
@@ -172,6 +242,12 @@ def _wrong_models(cfg: CfgNode) -> Iterator[str]:
         )
     if cfg.MODEL.ARCH == "sf" and cfg.DATA.NUM_FRAMES % 4:
         yield f"SlowFast needs DATA.NUM_FRAMES in multiples of 4, not {cfg.DATA.NUM_FRAMES}"
+    sizes = {"uniformer": ("UNIFORMER.HEAD_DIM",), "videomae": ("VIDEOMAE.TUBELET_SIZE", "VIDEOMAE.PATCH_SIZE")}
+    zero = [key for key in sizes.get(cfg.MODEL.ARCH, ()) if value_of(cfg, key) < 1]
+    for key in zero:
+        yield f"{key} is {value_of(cfg, key)}, at least 1 is needed"
+    if zero:
+        return
     if cfg.MODEL.ARCH == "videomae" and cfg.DATA.NUM_FRAMES % cfg.VIDEOMAE.TUBELET_SIZE:
         yield (
             f"DATA.NUM_FRAMES {cfg.DATA.NUM_FRAMES} is no multiple of VIDEOMAE.TUBELET_SIZE {cfg.VIDEOMAE.TUBELET_SIZE}"

@@ -91,11 +91,11 @@ def test_missing_file_and_missing_base_are_named(write, tmp_path):
 
 def test_duplicate_key_names_key_and_line(write):
     text = error_of(write("a.yaml", "DATA:\n  NUM_FRAMES: 8\n  MEAN: [0, 0, 0]\n  NUM_FRAMES: 9\n", needed=False))
-    assert "key NUM_FRAMES is given twice" in text and "a.yaml" in text and "line 4" in text
+    assert text.startswith("a.yaml: key DATA.NUM_FRAMES is given twice, again in line 4")
 
 
 def test_duplicate_section_is_refused(write):
-    assert "key DATA is given twice" in error_of(
+    assert "key DATA is given twice, again in line 2" in error_of(
         write("a.yaml", "DATA: {NUM_FRAMES: 8}\nDATA: {NUM_FRAMES: 8}\n", False)
     )
 
@@ -160,6 +160,28 @@ def test_values_from_the_command_line(write, key, text, value):
 
 def test_numbers_in_yaml_without_a_point(write):
     assert flatten(load_config(write("a.yaml", "SOLVER: {BASE_LR: 1e-4}")))["SOLVER.BASE_LR"] == 1e-4
+
+
+def test_keys_types_duplicates_and_conflicts_in_one_report(write):
+    text = error_of(
+        write(
+            "a.yaml",
+            "SOLVER: {BASE_LRR: 1, MAX_EPOCH: many, STEPS: [0, 1]}\nDATA:\n  NUM_FRAMES: 8\n  NUM_FRAMES: 9\n"
+            "TEST: {NUM_SPATIAL_CROPS: 2}\n",
+        )
+    )
+    assert text.split("; ") == [
+        "a.yaml: key DATA.NUM_FRAMES is given twice, again in line 5",
+        "a.yaml: unknown key SOLVER.BASE_LRR, did you mean SOLVER.BASE_LR?",
+        "a.yaml: SOLVER.MAX_EPOCH is 'many', a int is needed (like 300)",
+        "a.yaml: TEST.NUM_SPATIAL_CROPS is 2, 1 or 3 is needed",
+        "a.yaml: SOLVER.STEPS and SOLVER.LRS need the same length",
+    ]
+
+
+def test_conflicts_that_follow_from_a_named_error_are_left_out(tmp_path):
+    (tmp_path / "a.yaml").write_text(NEEDED.replace("ARCH", "ARHC"))
+    assert error_of(tmp_path / "a.yaml") == "a.yaml: unknown key MODEL.ARHC, did you mean MODEL.ARCH?"
 
 
 def test_several_conflicts_are_reported_together(write):

@@ -40,7 +40,7 @@ def test_a_working_configuration_has_none():
         ({"TRAIN__BATCH_SIZE": 0}, "TRAIN.BATCH_SIZE is 0, at least 1"),
         ({"NUM_GPUS": -1}, "NUM_GPUS is -1"),
         ({"DATA__GAMMA__VAL_DARK": 0.0}, "DATA.GAMMA.VAL_DARK is 0.0"),
-        ({"DATA__GAMMA__TEST": float("nan")}, "DATA.GAMMA.TEST"),
+        ({"DATA__GAMMA__TEST": float("nan")}, "DATA.GAMMA.TEST is nan, a finite number"),
         ({"DATA__SPLITS__test": ["test.csv"]}, "DATA.SPLITS.test"),
         ({"TEST__NUM_SPATIAL_CROPS": 2}, "TEST.NUM_SPATIAL_CROPS is 2, 1 or 3"),
         ({"TEST__DATA_SELECT": "validation"}, "TEST.DATA_SELECT is 'validation', a split of DATA.SPLITS"),
@@ -60,6 +60,19 @@ def test_a_working_configuration_has_none():
         ({"MODEL__ARCH": "sf", "DATA__NUM_FRAMES": 6}, "multiples of 4, not 6"),
         ({"MODEL__ARCH": "videomae", "DATA__NUM_FRAMES": 7}, "VIDEOMAE.TUBELET_SIZE"),
         ({"UNIFORMER__HEAD_DIM": 48}, "UNIFORMER.HEAD_DIM 48"),
+        ({"UNIFORMER__HEAD_DIM": 0}, "UNIFORMER.HEAD_DIM is 0, at least 1"),
+        ({"MODEL__ARCH": "videomae", "VIDEOMAE__TUBELET_SIZE": 0}, "VIDEOMAE.TUBELET_SIZE is 0, at least 1"),
+        ({"DATA__MEAN": [0.4, 0.4]}, "DATA.MEAN is [0.4, 0.4], a list of 3 numbers"),
+        ({"DATA__STD": [0.2, 0.2, 0.0]}, "DATA.STD"),
+        ({"UNIFORMER__EMBED_DIM": [64, 128, "a", 512]}, "UNIFORMER.EMBED_DIM"),
+        ({"DATA__TRAIN_JITTER_SCALES": [[256], [320]]}, "DATA.TRAIN_JITTER_SCALES is [[256], [320]], a list of any"),
+        ({"MVIT__DIM_MUL": [[2, 2.0], [5]]}, "MVIT.DIM_MUL is [[2, 2.0], [5]], a list of rows of 2 numbers"),
+        ({"MVIT__POOL_KV_STRIDE_ADAPTIVE": "x"}, "MVIT.POOL_KV_STRIDE_ADAPTIVE"),
+        ({"TRAIN__EVAL_SPLITS": [["arid"]]}, "TRAIN.EVAL_SPLITS is [['arid']], a list of texts"),
+        ({"UNIFORMER__QKV_SCALE": "wide"}, "UNIFORMER.QKV_SCALE is 'wide', a number or None"),
+        ({"SOLVER__BASE_LR": float("nan")}, "SOLVER.BASE_LR is nan, a finite number"),
+        ({"SOLVER__WEIGHT_DECAY": -0.1}, "SOLVER.WEIGHT_DECAY is -0.1"),
+        ({"AUG__RE_PROB": 1.5}, "AUG.RE_PROB is 1.5, a share from 0 to 1"),
     ],
 )  # fmt: skip
 def test_conflict_is_one_sentence_with_key_and_need(changes, words):
@@ -92,3 +105,8 @@ def test_also_entries(text, fields, suffix):
 def test_other_forms_are_refused(text):
     with pytest.raises(ValueError):
         parse_also(text)
+
+
+def test_wrong_lists_do_not_hide_other_conflicts():
+    found = conflicts_of(DATA__MEAN=["a"], SOLVER__BASE_LR=float("inf"), TEST__NUM_SPATIAL_CROPS=2)
+    assert [text.split(" is ")[0] for text in found] == ["DATA.MEAN", "SOLVER.BASE_LR", "TEST.NUM_SPATIAL_CROPS"]
