@@ -14,6 +14,11 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 # A run that was asked to stop (SIGTERM, SIGINT) and saved its state: call it again to go on (BSD's EX_TEMPFAIL).
 EXIT_PREEMPTED = 75
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+# Places that the user named and that cannot be what they have to be.
+_WRONG_PLACE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+)  # fmt: skip
 
 
 class Preempted(Exception):
@@ -39,7 +44,8 @@ def run(main: Callable[[], int | None]) -> None:
 
     Args:
         main: returns None or an exit status; raises `InputError` for bad input (exit 2, one sentence on
-            stderr) and `Preempted` after an orderly stop (exit 75). Anything else is an internal failure (1).
+            stderr) and `Preempted` after an orderly stop (exit 75). A path that cannot be read or written is bad
+            input too. Anything else is an internal failure (1).
     """
     try:
         status = main() or EXIT_OK
@@ -56,16 +62,24 @@ def run(main: Callable[[], int | None]) -> None:
         sys.stderr.close()
         status = EXIT_OK
     except Exception as error:
-        full_disk = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full_disk:
-            print(
-                f"error: no space left on the disk while writing {error.filename or 'output'};"
-                " free some space and call the same command again: it resumes",
-                file=sys.stderr,
-            )
-        else:
-            traceback.print_exc()
-            print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
-        status = EXIT_INTERNAL
+        status = _report(error)
     sys.stdout.flush()
     sys.exit(status)
+
+
+def _report(error: Exception) -> int:
+    """Say on stderr what went wrong and return the exit status."""
+    if isinstance(error, OSError) and error.errno in _FULL_DISK:
+        print(
+            f"error: no space left on the disk while writing {error.filename or 'output'};"
+            " free some space and call the same command again: it resumes",
+            file=sys.stderr,
+        )
+        return EXIT_INTERNAL
+    if isinstance(error, OSError) and error.errno in _WRONG_PLACE and error.filename:
+        place = error.filename2 or error.filename
+        print(f"error: {place}: {error.strerror}; check the path and its permissions", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    traceback.print_exc()
+    print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    return EXIT_INTERNAL

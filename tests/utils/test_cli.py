@@ -6,6 +6,7 @@ import pytest
 
 from slowfast.utils import cli
 from slowfast.utils.errors import ConfigError, InputError, LockedError
+from slowfast.utils.files import write_text
 
 
 def status_of(main) -> int:
@@ -44,6 +45,17 @@ def test_full_disk_says_what_to_do(capsys):
     assert status_of(raiser(error)) == 1
     text = capsys.readouterr().err
     assert "Traceback" not in text and "out/best.pyth" in text and "it resumes" in text
+
+
+@pytest.mark.parametrize("place", ["file/below/out.csv", "folder", "x" * 300])
+def test_impossible_place_is_one_sentence(place, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    assert status_of(lambda: write_text(tmp_path / place, "text")) == 2
+    text = capsys.readouterr().err
+    assert "Traceback" not in text and len(text.splitlines()) == 1
+    assert text.startswith(f"error: {tmp_path}") and text.endswith("; check the path and its permissions\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_stops(capsys):
