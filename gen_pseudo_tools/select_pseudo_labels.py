@@ -87,6 +87,10 @@ def main() -> None:
     inputs = {kind: [argument_path(path) for path in paths] for kind, paths in given.items()}
     output = output_path(args.output, "")
     pool = read_pool(args, inputs)
+    # Before anything is written, because the output may take the place of an input.
+    parents = {
+        kind: [{"path": shown(path), "sha256": sha256_of(path)} for path in paths] for kind, paths in inputs.items()
+    }
     ranking = rank_pool(pool.newest, pool.witnesses, args.rule, args.shares)
     rows = choose(ranking, args.coverage)
     missing = np.flatnonzero(~np.isfinite(ranking.score))
@@ -104,9 +108,7 @@ def main() -> None:
         "rule": args.rule,
         "coverage": args.coverage,
         "shares": args.shares,
-        "inputs": {
-            kind: [{"path": shown(path), "sha256": sha256_of(path)} for path in paths] for kind, paths in inputs.items()
-        },
+        "inputs": parents,
         "calibration": args.calibration if args.predictions else None,
         "temperatures": pool.temperatures,
         "pool": len(pool.names),

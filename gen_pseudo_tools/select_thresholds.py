@@ -75,6 +75,8 @@ def main() -> None:
     check_class_count(voters, len(rules.thresholds))
     truth_N = truth_of(names, truth_file, len(rules.thresholds))
     truth_N[report_missing(voters, names)] = -1
+    if not (truth_N >= 0).any():
+        raise InputError(f"none of the videos that {shown(truth_file)} labels has scores; check the predictions")
     probs_NK = weighted_mix({voter: softmax(p.video_preds) for voter, p in voters.items()}, rules.weights)
     searches = [search_threshold(probs_NK, truth_N, label) for label in range(probs_NK.shape[1])]
     show(searches)

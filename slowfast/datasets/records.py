@@ -117,7 +117,7 @@ def parse_row(text: str, separator: str, num_classes: int) -> tuple[str, int, np
         if probs is not None:
             if not np.isfinite(probs).all() or (probs < 0).any():
                 raise ValueError("has a probability that is negative or no number")
-            return fields[0].strip(), int(fields[1]), probs
+            return _unquoted(fields[0]), int(fields[1]), probs
     name, found, label = text.rstrip().rpartition(separator)
     if not found or not name.strip():
         others = [other for other in (",", " ", "\t", ";") if other != separator and other in text.strip()]
@@ -125,7 +125,14 @@ def parse_row(text: str, separator: str, num_classes: int) -> tuple[str, int, np
         raise ValueError(f"does not split into name and label at {separator!r}{hint}")
     if not _is_integer(label):
         raise ValueError(f"has the label {label.strip()!r}, a whole number is needed (header lines are not allowed)")
-    return name.strip(), int(label), None
+    return _unquoted(name), int(label), None
+
+
+def _unquoted(name: str) -> str:
+    """Return a name without the quotes that stand around one with a comma in CSV files."""
+    name = name.strip()
+    quoted = len(name) > 2 and name[0] == name[-1] == '"'
+    return name[1:-1].replace('""', '"') if quoted else name
 
 
 def _is_integer(text: str) -> bool:

@@ -1,5 +1,7 @@
 """Lists (`name,label`) and pseudo-label tables (`name,label,prob0,...`), both without a header.
 
+A name that holds a comma stands in quotes in a table; in a list it may stand there as it is.
+
 Legend: N rows, K classes.
 """
 
@@ -34,14 +36,14 @@ class LabelTable:
 
 def _rows(path: str | Path) -> list[tuple[int, list[str]]]:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: the list cannot be read ({error.strerror or error}); check the path") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; give a CSV list with rows `name,label`") from None
     try:
         reader = csv.reader(io.StringIO(text, newline=""))
-        rows = [(reader.line_num, row) for row in reader if row]
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV file ({error}); give a list with rows `name,label`") from None
     if not rows:
@@ -56,15 +58,31 @@ def _label(text: str, path: str | Path, line: int) -> int:
         raise InputError(f"{path}, line {line}: the label {text!r} is not a whole number; write -1 for none") from None
 
 
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _name_and_label(row: list[str]) -> tuple[str, str]:
+    """Return the name, which may hold commas, and the text of the label; further columns must be numbers."""
+    if len(row) == 1:
+        return row[0].strip(), "-1"
+    end = 1 if all(map(_number, row[1:])) else len(row) - 1
+    return ",".join(row[:end]).strip(), row[end]
+
+
 def read_list(path: str | Path) -> tuple[list[str], np.ndarray]:
     """Return names and labels (int64, -1 where there is none) of a list file.
 
     Raises:
         InputError: the file cannot be read, is empty or has a row that is not `name,label`.
     """
-    rows = _rows(path)
-    labels = [_label(row[1], path, line) if len(row) > 1 else -1 for line, row in rows]
-    return [row[0] for _, row in rows], np.array(labels, dtype=np.int64)
+    rows = [(line, *_name_and_label(row)) for line, row in _rows(path)]
+    labels = [_label(text, path, line) for line, _, text in rows]
+    return [name for _, name, _ in rows], np.array(labels, dtype=np.int64)
 
 
 def read_table(path: str | Path) -> LabelTable:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from slowfast.datasets.records import read_list
+from slowfast.ensemble.csv_io import write_table
 from slowfast.utils.errors import InputError
 
 
@@ -59,6 +60,19 @@ def test_pseudo_labels(folder):
     assert records[1].name == "e,f.mp4" and records[1].label == 0
     assert records[2].probs is None
     assert "negative or no number" in refusal(folder, "a.mp4,1,0.1,nan,0.15\n")
+
+
+def test_names_in_quotes(folder):
+    """A table written by the pseudo-label tools quotes names that hold a comma or a quote."""
+    (folder / 'x"y.mp4').write_bytes(b"x")
+    write_table(
+        folder.parent / "table.csv", ["e,f.mp4", 'x"y.mp4', "a.mp4"], np.array([0, 1, 2]), np.full((3, 3), 0.25)
+    )
+    written = (folder.parent / "table.csv").read_text()
+    assert written.startswith('"e,f.mp4",0,0.25')
+    records = read(folder, written)
+    assert [(record.name, record.label) for record in records] == [("e,f.mp4", 0), ('x"y.mp4', 1), ("a.mp4", 2)]
+    assert [record.name for record in read(folder, '"e,f.mp4",1\n')] == ["e,f.mp4"]
 
 
 def test_unlabelled_rows(folder):

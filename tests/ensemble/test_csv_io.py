@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,19 @@ def test_lists_of_all_kinds(tmp_path):
     (tmp_path / "l.csv").write_text('a.mp4,3\n\n"b,c.mp4",-1\r\nd.mp4\n')
     names, labels = read_list(tmp_path / "l.csv")
     assert names == ["a.mp4", "b,c.mp4", "d.mp4"] and labels.tolist() == [3, -1, -1]
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "label"),
+    [
+        ("kick, hard.mp4,3", "kick, hard.mp4", 3), ("a,1,b.mp4,-1", "a,1,b.mp4", -1), ('a"b.mp4,2', 'a"b.mp4', 2),
+        (" a.mp4 , 4", "a.mp4", 4), ("a.mp4,1,0.25,0.75", "a.mp4", 1), ('"x, y.mp4",5', "x, y.mp4", 5),
+    ],
+)  # fmt: skip
+def test_names_as_they_come(row, name, label, tmp_path):
+    (tmp_path / "l.csv").write_text(f"\ufeff{row}\n  \n", encoding="utf-8")
+    names, labels = read_list(tmp_path / "l.csv")
+    assert (names, labels.tolist()) == ([name], [label])
 
 
 def test_empty_cells_are_missing(tmp_path):

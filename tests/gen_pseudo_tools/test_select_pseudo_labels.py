@@ -1,7 +1,11 @@
+import hashlib
 import json
+import pickle
 
 import numpy as np
 import pytest
+
+from slowfast.ensemble.csv_io import read_table
 
 TOOL = "gen_pseudo_tools/select_pseudo_labels.py"
 MEASURE = "gen_pseudo_tools/measure_pseudo_labels.py"
@@ -94,6 +98,37 @@ def test_predictions_with_earlier_tables(run_tool, kit, tmp_path):
     record = json.loads((tmp_path / "round2.json").read_text())
     assert len(record["inputs"]["predictions"]) == 3 and len(record["inputs"]["tables"]) == 1
     assert len(record["temperatures"]) == 3
+
+
+def test_output_in_the_place_of_an_input(run_tool, kit, tmp_path):
+    paths, _, _ = write_voters(kit, tmp_path)
+    run_tool(TOOL, "--predictions", *paths, "--output", tmp_path / "t.csv")
+    before = hashlib.sha256((tmp_path / "t.csv").read_bytes()).hexdigest()
+    result = run_tool(TOOL, "--tables", tmp_path / "t.csv", "--coverage", "0.1", "--output", tmp_path / "t.csv")
+    assert result.code == 0 and hashlib.sha256((tmp_path / "t.csv").read_bytes()).hexdigest() != before
+    assert json.loads((tmp_path / "t.json").read_text())["inputs"]["tables"][0]["sha256"] == before
+
+
+def test_names_with_commas(run_tool, kit, tmp_path):
+    paths, names, _ = write_voters(kit, tmp_path)
+    commas = [f"sit, {name}" for name in names]
+    for path in paths:
+        content = pickle.loads(path.read_bytes()) | {"video_names": commas}
+        path.write_bytes(pickle.dumps(content))
+    kit.write_list(tmp_path / "list.csv", commas)
+    result = run_tool(
+        TOOL,
+        "--predictions",
+        *paths,
+        "--list",
+        tmp_path / "list.csv",
+        "--coverage",
+        "1",
+        "--output",
+        tmp_path / "o.csv",
+    )
+    assert (result.code, result.err) == (0, "")
+    assert read_table(tmp_path / "o.csv").names == commas
 
 
 def test_videos_without_scores_are_reported(run_tool, kit, tmp_path):

@@ -46,6 +46,15 @@ def test_truth_of_other_videos(golden_inputs, run_tool, kit, tmp_path):
     assert not (tmp_path / "t.json").exists()
 
 
+def test_labelled_videos_without_scores(golden_inputs, run_tool, kit, tmp_path):
+    arguments, arrays = golden_inputs("edge_mixed")
+    truth = kit.write_list(tmp_path / "truth.csv", arrays["ids"], [3] * 10)
+    kit.write_pkl(tmp_path / "uni.pkl", np.full_like(arrays["uni"], np.nan))
+    result = run_tool(TOOL, "--truth", truth, *arguments, "--json", tmp_path / "t.json")
+    assert result.code == 2 and "none of the videos" in result.err and "has scores" in result.err
+    assert not (tmp_path / "t.json").exists()
+
+
 def test_truth_with_a_class_too_many(golden_inputs, run_tool, kit, tmp_path):
     arguments, arrays = golden_inputs("edge_mixed")
     truth = kit.write_list(tmp_path / "truth.csv", arrays["ids"], [11] * 10)
