@@ -17,6 +17,8 @@ from slowfast.video.probe import VideoFacts
 Row = tuple[str, int]
 ARID_FOLDERS = ("Drink", "Jump", "Pick", "Pour", "Push", "Run", "Sit", "Stand", "Turn", "Walk", "Wave")
 _SEPARATOR = ","
+# The published light lists have Windows line ends, the others not.
+_WINDOWS_LISTS = ("train_label+val_dry.csv", "val_dry.csv")
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ def read_folder(folder: Path, classes: Sequence[str] | None, *, check: bool, wor
     return Folder(folder, rows, [fact for fact in facts if not fact.error], left_out)
 
 
-def write_list(path: Path, rows: Sequence[Row]) -> None:
+def write_list(path: Path, rows: Sequence[Row], line_end: str = "\n") -> None:
     """Write rows of name and class number."""
-    write_text(path, "".join(f"{name}{_SEPARATOR}{label}\n" for name, label in rows))
+    write_text(path, "".join(f"{name}{_SEPARATOR}{label}{line_end}" for name, label in rows))
 
 
 def prepare(
@@ -207,7 +209,7 @@ def prepare_ug2(root: Path, labels: Sequence[Path] = ()) -> dict[str, int]:
     if not lists:
         raise InputError(f"{root}: none of labeled_train/Train, dark_train/Train and Test is below this data root")
     for name, rows in lists.items():
-        write_list(root / name, rows)
+        write_list(root / name, rows, "\r\n" if name in _WINDOWS_LISTS else "\n")
     return {name: len(rows) for name, rows in lists.items()}
 
 

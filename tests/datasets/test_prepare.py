@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -39,6 +40,16 @@ def test_lists_and_configuration(folders, repo):
                               ("test", "test", 2)):  # fmt: skip
         dataset = build_dataset(cfg, split, role, train=role in ("source", "bn"))
         assert len(dataset) == rows and dataset[0].frames is not None
+
+
+def test_large_networks_take_a_recipe_below(folders, repo):
+    """The command of DATASET.md for a GPU."""
+    prepare(folders / "out", folders / "light", folders / "dark", check=False)
+    published = repo / "configs/nightcrawler"
+    for model in published.glob("models/*.yaml"):
+        cfg = load_config([model, published / "recipes/adapt_bn.yaml", folders / "out/data.yaml"])
+        assert (cfg.DATA.NUM_FRAMES, cfg.MODEL.NUM_CLASSES, cfg.BN.USE_PRECISE_STATS) == (32, 3, True)
+        assert Path(cfg.DATA.PATH_PREFIX) == folders / "out"
 
 
 def test_dark_validation_comes_last(folders):
@@ -100,7 +111,7 @@ def test_published_lists_are_reproduced(shared, ug2_root):
     assert counts["total_unlabel.csv"] == 9295
     for name in ("train_label+val_dry.csv", "val_dry.csv", "dark_unlabel.csv", "arid.csv", "total_unlabel.csv",
                  "test.csv"):  # fmt: skip
-        assert (ug2_root / name).read_text() == (published / name).read_text(), name
+        assert (ug2_root / name).read_bytes() == (published / name).read_bytes(), name
 
 
 def test_what_names_tell_without_lists(shared, ug2_root):
