@@ -20,7 +20,10 @@ from slowfast.video.probe import VideoFacts, probe
 
 # Endings of files that are taken for videos when a folder is searched; the container is found from the content.
 ENDINGS = frozenset(
-    ".3g2 .3gp .asf .avi .flv .gif .h264 .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
+    (
+        ".264 .265 .3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2ts .m2v .m4v .mjpeg"
+        " .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m"
+    ).split()
 )
 # Mean grey that networks expect: DATA.MEAN 0.45.
 TARGET_LUMA = 0.45 * 255
@@ -29,20 +32,29 @@ COLUMNS = ("name", "readable", "frames", "width", "height", "fps", "seconds", "l
 
 
 def find_files(folder: Path) -> list[Path]:
-    """Return all files below a folder that have a video ending, sorted.
+    """Return all files below a folder that have a video ending, sorted; links to folders are followed.
 
     Raises:
         InputError: when there is none.
     """
-    found = sorted(
-        Path(parent) / name
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if Path(name).suffix.lower() in ENDINGS and not name.startswith(".")
-    )
+    found: list[Path] = []
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        # A link that leads back to a folder that has been searched would never end.
+        folders[:] = [name for name in sorted(folders) if os.path.realpath(os.path.join(parent, name)) not in seen]
+        found += [
+            Path(parent) / name for name in names if Path(name).suffix.lower() in ENDINGS and not name.startswith(".")
+        ]
+    found.sort()
     if not found:
         raise InputError(f"{folder}: no video files ({', '.join(sorted(ENDINGS))}) are below this folder")
     return found
+
+
+def shown(name: str) -> str:
+    """Return a file name that can be written as UTF-8, whatever bytes it has."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def files_of_list(
@@ -89,7 +101,7 @@ def check_files(
     """
     facts: list[VideoFacts | None] = [None] * len(paths)
     progress = Progress(len(paths), "checking videos")
-    look = functools.partial(probe, backend=backend)
+    look = functools.partial(probe, backend=backend, timeout=timeout)
     for index, answer in map_isolated(look, list(paths), workers=workers or os.cpu_count() or 1, timeout=timeout):
         if isinstance(answer, Exception):
             answer = VideoFacts(str(paths[index]), error=f"the decoder failed: {answer}")
@@ -114,7 +126,7 @@ def write_report(path: Path, names: Sequence[str], facts: Sequence[VideoFacts]) 
     table.writerow(COLUMNS)
     for name, fact in zip(names, facts):
         numbers = (fact.frames, fact.width, fact.height, f"{fact.fps:.3f}", f"{fact.seconds:.3f}", f"{fact.luma:.1f}")
-        table.writerow((name, int(fact.readable), *numbers, int(fact.dark), fact.problems, fact.error))
+        table.writerow((shown(name), int(fact.readable), *numbers, int(fact.dark), fact.problems, fact.error))
     write_text(path, buffer.getvalue())
     summary = summarise(facts)
     write_json(path.with_suffix(".json"), summary)

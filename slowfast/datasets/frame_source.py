@@ -49,7 +49,9 @@ class FrameSource:
         try:
             length = len(video)
             frames_THWC = video.get_frames(choose(length))
-            if stored is not None and frames_THWC[0].nbytes * length <= MAX_STORED_BYTES:
+            fits = frames_THWC[0].nbytes * length <= MAX_STORED_BYTES
+            # A clip that is read in part is read again, so that every run says so.
+            if stored is not None and fits and not video.problems:
                 self._store(stored, video.get_frames(np.arange(length)))
         finally:
             video.close()
@@ -79,6 +81,9 @@ class FrameSource:
 def _load_stored(path: Path) -> np.ndarray | None:
     """Return a stored clip without reading it all, or None when there is none that can be read."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+        clip_THWC = np.load(path, mmap_mode="r", allow_pickle=False)
+        whole = clip_THWC.offset + clip_THWC.nbytes == os.path.getsize(path)
+    except Exception:  # a damaged header raises almost anything
         return None
+    frames = clip_THWC.ndim == 4 and clip_THWC.dtype == np.uint8 and clip_THWC.shape[-1] == 3 and clip_THWC.size > 0
+    return clip_THWC if whole and frames else None

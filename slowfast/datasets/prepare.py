@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from slowfast.datasets.check import check_files, find_files, suggest_gamma
+from slowfast.datasets.check import check_files, find_files, shown, suggest_gamma
 from slowfast.datasets.records import list_rows, parse_row
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_text
@@ -66,17 +66,31 @@ def read_folder(folder: Path, classes: Sequence[str] | None, *, check: bool, wor
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: this folder does not exist")
-    paths = sorted(find_files(folder), key=_natural)
-    rows = [(path.relative_to(folder).as_posix(), -1) for path in paths]
+    found = [(path, path.relative_to(folder).as_posix()) for path in sorted(find_files(folder), key=_natural)]
+    unfit = [(shown(name), _UNFIT) for _, name in found if not _fits_a_list(name)]
+    paths = [path for path, name in found if _fits_a_list(name)]
+    rows = [(name, -1) for _, name in found if _fits_a_list(name)]
     if classes is not None:
         rows = [(name, _class_of(name, folder, classes)) for name, _ in rows]
     facts = check_files(paths, workers=workers) if check else []
-    left_out = [(name, fact.error) for (name, _), fact in zip(rows, facts) if fact.error]
+    left_out = unfit + [(name, fact.error) for (name, _), fact in zip(rows, facts) if fact.error]
     if facts:
         rows = [row for row, fact in zip(rows, facts) if not fact.error]
     if not rows:
-        raise InputError(f"{folder}: not one of its {len(paths)} clips can be read (first: {left_out[0][1]})")
+        raise InputError(f"{folder}: not one of its {len(found)} clips can be read (first: {left_out[0][1]})")
     return Folder(folder, rows, [fact for fact in facts if not fact.error], left_out)
+
+
+_UNFIT = "a list cannot name it (blank at an end, line break, quotes around it or no UTF-8): rename the file or folder"
+
+
+def _fits_a_list(name: str) -> bool:
+    """Return whether a list gives back the name as it is."""
+    try:
+        name.encode()
+        return parse_row(f"{name}{_SEPARATOR}0", _SEPARATOR, 1)[0] == name and not set(name) & set("\r\n")
+    except ValueError:
+        return False
 
 
 def write_list(path: Path, rows: Sequence[Row], line_end: str = "\n") -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import sys
 import traceback
 from collections.abc import Callable
@@ -47,6 +48,10 @@ def run(main: Callable[[], int | None]) -> None:
             stderr) and `Preempted` after an orderly stop (exit 75). A path that cannot be read or written is bad
             input too. Anything else is an internal failure (1).
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that is no UTF-8, or a terminal that knows ASCII only, must not end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = main() or EXIT_OK
     except InputError as error:

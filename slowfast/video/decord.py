@@ -7,9 +7,10 @@ import numpy as np
 
 from slowfast.utils.errors import InputError
 from slowfast.video.plain import PlainVideo
+from slowfast.video.reader import DEFAULT_TIMEOUT
 
 
-def open_decord(path: str | Path) -> PlainVideo:
+def open_decord(path: str | Path, timeout: float = DEFAULT_TIMEOUT) -> PlainVideo:
     """Open a video with decord.
 
     Raises:
@@ -18,7 +19,7 @@ def open_decord(path: str | Path) -> PlainVideo:
     """
     if importlib.util.find_spec("decord") is None:
         raise InputError("decord is not installed (it exists for Linux on x86-64 only): set DATA.DECODING_BACKEND pyav")
-    return PlainVideo(path, _decode)
+    return PlainVideo(path, _decode, timeout)
 
 
 def _decode(path: str, length: int) -> np.ndarray:

@@ -12,8 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from slowfast.video.pyav import HOLD_BYTES, PyAVVideo
-from slowfast.video.reader import VideoError
+from slowfast.video.pyav import HOLD_BYTES, PyAVVideo, open_container, shortfall
+from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
 
 _CODECS = ("h264", "mpeg4", "vp8", "mjpeg")
 _PIXELS = ("yuv420p", "yuvj420p")
@@ -27,12 +27,15 @@ class PlainVideo:
     Args:
         path: a regular file.
         decode: from (path, number of frames) to all frames as uint8 (T, H, W, 3); any exception hands over to PyAV.
+        timeout: seconds that decoding with PyAV may take.
     """
 
-    def __init__(self, path: str | Path, decode: Callable[[str, int], np.ndarray]) -> None:
+    def __init__(
+        self, path: str | Path, decode: Callable[[str, int], np.ndarray], timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
         self.path = str(path)
         self._decode = decode
-        self._reference: PyAVVideo | None = PyAVVideo(path)
+        self._reference: PyAVVideo | None = PyAVVideo(path, timeout=timeout)
         self._frames_THWC: np.ndarray | None = None
         self._fps = self._reference.fps
         self._asked = False
@@ -105,7 +108,7 @@ def plain_length(path: str | Path) -> int:
         VideoError: when the file cannot be opened.
     """
     try:
-        container = av.open(f"file:{Path(path).absolute()}", options={"protocol_whitelist": "file"})
+        container = open_container(path)
     except av.error.FFmpegError as error:
         raise VideoError(path, f"no video container that can be read ({error.strerror})") from None
     with container:
@@ -127,4 +130,6 @@ def plain_length(path: str | Path) -> int:
         if not (packets and sound and in_order and packets[0].is_keyframe):
             return 0
         fits = len(packets) * codec.width * codec.height * 3 <= HOLD_BYTES
-        return len(packets) if fits and stream.frames in (0, len(packets)) else 0
+        whole = stream.frames in (0, len(packets))
+        lacks = shortfall(stream, len(packets), float(max(times) * stream.time_base))
+        return len(packets) if fits and whole and not lacks else 0

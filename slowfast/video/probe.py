@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.video.reader import VideoError, open_video
+from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError, open_video
 
 # Mean grey below which a clip counts as dark: ARID's clips lie between 0 and 50, ordinary ones above 59.
 DARK_LUMA = 55.0
@@ -52,10 +52,16 @@ class VideoFacts:
         return self.readable and self.luma < DARK_LUMA
 
 
-def probe(path: str | Path, backend: str = "pyav") -> VideoFacts:
-    """Decode a video from start to end and return its facts; a file that cannot be read is a fact too."""
+def probe(path: str | Path, backend: str = "pyav", timeout: float = DEFAULT_TIMEOUT) -> VideoFacts:
+    """Decode a video from start to end and return its facts; a file that cannot be read is a fact too.
+
+    Args:
+        path: the file.
+        backend: decoder.
+        timeout: seconds that decoding may take.
+    """
     try:
-        video = open_video(path, backend)
+        video = open_video(path, backend, timeout=timeout)
         try:
             length = len(video)
             indices = np.unique(np.linspace(0, length - 1, min(_SAMPLED_FRAMES, length)).astype(int))

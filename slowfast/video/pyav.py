@@ -1,10 +1,13 @@
 """The reference decoder: PyAV (FFmpeg), packet by packet, so that one bad packet costs one frame and not the file."""
 
+import bisect
+import contextlib
+import functools
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -20,6 +23,8 @@ HOLD_BYTES = 256 << 20
 MAX_PIXELS = 4096 * 2304
 # Headers are often a frame or two off; less than this share of what they claim is reported.
 _NEARLY = 0.95
+# Frames between here and the next keyframe worth seeking to.
+_SEEK_WORTH = 8
 
 
 class PyAVVideo:
@@ -41,6 +46,8 @@ class PyAVVideo:
         self._held: list[av.VideoFrame] | None = None
         self._length: int | None = None
         self._size: tuple[int, int] | None = None
+        self._turns: int | None = None
+        self._index: _Index | None = None
         self._reformatter = VideoReformatter()
         self._container: av.container.InputContainer | None = self._open()
         try:
@@ -99,7 +106,7 @@ class PyAVVideo:
     def _open(self) -> av.container.InputContainer:
         """Open the container; only local files may be read, also by play lists."""
         try:
-            return av.open("file:" + os.path.abspath(self.path), options={"protocol_whitelist": "file"})
+            return open_container(self.path)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise VideoError(self.path, f"no video container that can be read ({_words(error)})") from None
 
@@ -107,8 +114,10 @@ class PyAVVideo:
         """Decode once from start to end: count, and hold the frames while they fit."""
         held: list[av.VideoFrame] | None = []
         count = used = 0
+        index = _Index()
         for frame in self._frames():
             count += 1
+            index.add(frame)
             self._size = self._size or (frame.width, frame.height)
             used += sum(plane.buffer_size for plane in frame.planes)
             if held is not None:
@@ -116,19 +125,33 @@ class PyAVVideo:
             if used > self._hold_bytes:
                 held = None
         self._length, self._held = count, held
+        self._index = index if index.ordered and not self.problems else None
 
     def _pick(self, needed: np.ndarray) -> Iterator[av.VideoFrame]:
-        """Yield the frames of ascending indices, from those held or by decoding up to the last one."""
+        """Yield the frames of ascending indices, from those held, by seeking, or by decoding up to the last one."""
         if self._held is not None:
             yield from (self._held[index] for index in needed)
             return
-        wanted = set(needed.tolist())
-        last = int(needed[-1]) if needed.size else -1
+        found = 0
+        if self._index is not None:
+            for frame in self._seek(needed.tolist(), self._index):
+                found += 1
+                yield frame
+        yield from self._scan(needed[found:].tolist())
+
+    def _scan(self, needed: list[int]) -> Iterator[av.VideoFrame]:
+        """Yield the frames of ascending indices by decoding from the start."""
+        wanted = set(needed)
         for index, frame in enumerate(self._frames() if wanted else ()):
             if index in wanted:
                 yield frame
-            if index >= last:
+            if index >= needed[-1]:
                 return
+
+    def _seek(self, needed: list[int], index: "_Index") -> Iterator[av.VideoFrame]:
+        """Yield the frames of ascending indices from the keyframes before them; ends where a seek goes wrong."""
+        with self._open() as container, contextlib.suppress(av.error.FFmpegError):
+            yield from _from_keyframes(container, _one_thread(_video_stream(container, self.path)), needed, index)
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded, in the decoder's output order, and note what could not.
@@ -140,9 +163,7 @@ class PyAVVideo:
         tally = _Tally()
         container, self._container = self._container or self._open(), None
         with container:
-            stream = _video_stream(container, self.path)
-            stream.codec_context.thread_count = 1
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            stream = _one_thread(_video_stream(container, self.path))
             for packet in _packets(container, stream):
                 yield from tally.decode(packet)
                 if time.monotonic() > deadline:
@@ -162,9 +183,37 @@ class PyAVVideo:
     def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
         """Return one frame as uint8 (H, W, 3), at the size of frame 0, rotated as its tag says."""
         width, height = self._size or (frame.width, frame.height)
-        rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24").to_ndarray()
-        turns = round(frame.rotation / 90) % 4
-        return np.rot90(rgb, turns) if turns else rgb
+        if self._turns is None:
+            self._turns = round(frame.rotation / 90) % 4
+        try:
+            rgb = self._reformatter.reformat(
+                frame, width=width, height=height, format="rgb24", **_scaler_threads()
+            ).to_ndarray()
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError(self.path, f"a frame cannot be converted to RGB ({_words(error)})") from None
+        return np.rot90(rgb, self._turns) if self._turns else rgb
+
+
+@dataclass
+class _Index:
+    """Where the frames of a file are: timestamps by number, numbers by timestamp, numbers of the keyframes."""
+
+    stamps: list[int | None] = field(default_factory=list)
+    places: dict[int | None, int] = field(default_factory=dict)
+    keyframes: list[int] = field(default_factory=list)
+    ordered: bool = True
+
+    def add(self, frame: av.VideoFrame) -> None:
+        """Note the next frame."""
+        self.ordered = self.ordered and frame.pts is not None and (not self.stamps or frame.pts > self.stamps[-1])
+        if frame.key_frame:
+            self.keyframes.append(len(self.stamps))
+        self.places[frame.pts] = len(self.stamps)
+        self.stamps.append(frame.pts)
+
+    def keyframe_before(self, number: int) -> int:
+        """Return the number of the last keyframe up to a frame."""
+        return self.keyframes[max(0, bisect.bisect_right(self.keyframes, number) - 1)] if self.keyframes else 0
 
 
 @dataclass
@@ -200,19 +249,37 @@ class _Tally:
             return f"{self.bad} damaged packets were skipped, {self.frames} frames are left"
         if self.early and self.frames:
             return f"it begins between two keyframes, {self.frames} frames are left"
-        claimed = stream.frames - self.discarded
-        if self.frames < _NEARLY * claimed - 2:
-            return f"the header claims {claimed} frames, {self.frames} can be decoded"
-        seconds = _tagged_seconds(stream)
-        if self.end < _NEARLY * seconds - 1:
-            return f"the header claims {seconds:.1f} s, the frames end at {self.end:.1f} s"
-        return ""
+        return shortfall(stream, self.frames + self.discarded, self.end)
 
 
-def _tagged_seconds(stream: av.VideoStream) -> float:
-    """Return the duration that Matroska writes beside the stream as H:MM:SS, 0 without it."""
+def shortfall(stream: av.VideoStream, frames: int, end: float) -> str:
+    """Return what a file lacks of that which its header claims, in words; empty for what can be a whole file.
+
+    Args:
+        stream: of the file.
+        frames: found, with those that an edit list discards.
+        end: time of the last frame, seconds.
+    """
+    if frames < _NEARLY * stream.frames - 2:
+        return f"the header claims {stream.frames} frames, {frames} can be decoded"
+    seconds = _claimed_seconds(stream)
+    if end + 2 / (_fps_of(stream) or 1.0) < _NEARLY * seconds:
+        return f"the header claims {seconds:.1f} s, the frames end at {end:.1f} s"
+    return ""
+
+
+def _claimed_seconds(stream: av.VideoStream) -> float:
+    """Return the duration that the header claims for the pictures, 0 where only an estimate is known.
+
+    Matroska writes it beside the stream as H:MM:SS. FLV, ASF and Matroska have one for all streams together, which
+    counts where there is no other stream.
+    """
     match = re.match(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
-    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else 0.0
+    if match:
+        return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+    container = stream.container
+    alone = len(container.streams) == 1 and container.format.name.startswith(("flv", "asf", "matroska"))
+    return (container.duration or 0) / av.time_base if alone else 0.0
 
 
 def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
@@ -229,6 +296,46 @@ def _video_stream(container: av.container.InputContainer, path: str) -> av.Video
     return streams[0]
 
 
+def open_container(path: str | Path) -> av.container.InputContainer:
+    """Open a container; only local files may be read, also by play lists, and tags in any encoding are borne with."""
+    return av.open(f"file:{os.path.abspath(path)}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+
+
+def _one_thread(stream: av.VideoStream) -> av.VideoStream:
+    """Return the stream, to be decoded with one thread and up to `MAX_PIXELS`."""
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+@functools.cache
+def _scaler_threads() -> dict[str, int]:
+    """Return the argument that keeps a conversion in one thread, where PyAV has it (else it is so anyway)."""
+    try:
+        VideoReformatter().reformat(av.VideoFrame(16, 16, "yuv420p"), format="rgb24", threads=1)
+    except TypeError:
+        return {}
+    return {"threads": 1}
+
+
+def _from_keyframes(
+    container: av.container.InputContainer, stream: av.VideoStream, needed: list[int], index: _Index
+) -> Iterator[av.VideoFrame]:
+    """Yield the frames of ascending indices; ends where a frame comes that was not expected."""
+    position = -1 - _SEEK_WORTH
+    for wanted in needed:
+        keyframe = index.keyframe_before(wanted)
+        if keyframe > position + _SEEK_WORTH:
+            container.seek(index.stamps[keyframe], stream=stream)
+            frames, position = container.decode(stream), -1
+        while position < wanted:
+            frame = next(frames, None)
+            position = index.places.get(frame.pts, len(index.stamps)) if frame is not None else len(index.stamps)
+        if position > wanted:
+            return
+        yield frame
+
+
 def _codec_tag(path: str) -> str:
     """Return the four letters of a codec that FFmpeg does not know, which only its log tells."""
     level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
@@ -236,7 +343,7 @@ def _codec_tag(path: str) -> str:
     av.logging.set_skip_repeated(False)
     try:
         with av.logging.Capture() as entries:
-            av.open("file:" + os.path.abspath(path)).close()
+            open_container(path).close()
     finally:
         av.logging.set_level(level)
         av.logging.set_skip_repeated(skip)

@@ -58,12 +58,13 @@ class Video(Protocol):
         """Free the decoder and its frames."""
 
 
-def open_video(path: str | Path, backend: str = "pyav") -> Video:
+def open_video(path: str | Path, backend: str = "pyav", *, timeout: float = DEFAULT_TIMEOUT) -> Video:
     """Open a video file.
 
     Args:
         path: the file; its container is found from the content, not from the name.
         backend: `pyav`, `decord` or `torchcodec`.
+        timeout: seconds that decoding may take altogether.
 
     Returns:
         An object with `len()`, `fps` and `get_frames(indices) -> uint8 (T, H, W, 3)`.
@@ -76,15 +77,15 @@ def open_video(path: str | Path, backend: str = "pyav") -> Video:
     if backend == "pyav":
         from slowfast.video.pyav import PyAVVideo
 
-        return PyAVVideo(path)
+        return PyAVVideo(path, timeout=timeout)
     if backend == "decord":
         from slowfast.video.decord import open_decord
 
-        return open_decord(path)
+        return open_decord(path, timeout)
     if backend == "torchcodec":
         from slowfast.video.torchcodec import open_torchcodec
 
-        return open_torchcodec(path)
+        return open_torchcodec(path, timeout)
     raise InputError(f"the decoder {backend!r} is unknown: set DATA.DECODING_BACKEND to one of {', '.join(BACKENDS)}")
 
 

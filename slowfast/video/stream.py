@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from slowfast.video.pyav import PyAVVideo
-from slowfast.video.reader import VideoError, check_file
+from slowfast.video.reader import check_file
 
 # Frames per second that are assumed where a file has neither a rate nor timestamps.
 ASSUMED_FPS = 25.0
@@ -62,14 +62,7 @@ class StreamedVideo(PyAVVideo):
         clock = Clock(self.fps or ASSUMED_FPS)
         for frame in self._frames():
             self._size = self._size or (frame.width, frame.height)
-            yield StreamedFrame(clock.time_of(frame.time), functools.partial(self._convert, frame))
-
-    def _convert(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return one frame as uint8 (H, W, 3)."""
-        try:
-            return self._to_rgb(frame)
-        except (av.error.FFmpegError, ValueError) as error:
-            raise VideoError(self.path, f"a frame cannot be converted to RGB ({error})") from None
+            yield StreamedFrame(clock.time_of(frame.time), functools.partial(self._to_rgb, frame))
 
 
 class Clock:

@@ -9,9 +9,10 @@ import numpy as np
 
 from slowfast.utils.errors import InputError
 from slowfast.video.plain import PlainVideo
+from slowfast.video.reader import DEFAULT_TIMEOUT
 
 
-def open_torchcodec(path: str | Path) -> PlainVideo:
+def open_torchcodec(path: str | Path, timeout: float = DEFAULT_TIMEOUT) -> PlainVideo:
     """Open a video with torchcodec.
 
     Raises:
@@ -24,7 +25,7 @@ def open_torchcodec(path: str | Path) -> PlainVideo:
             f"torchcodec cannot decode here ({reason}): install it with FFmpeg's libraries, or set"
             " DATA.DECODING_BACKEND pyav"
         )
-    return PlainVideo(path, _decode)
+    return PlainVideo(path, _decode, timeout)
 
 
 @functools.cache

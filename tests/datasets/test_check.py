@@ -100,3 +100,39 @@ def test_suggested_gamma(shared):
     assert suggest_gamma([flat(115)]) == 1.0 and suggest_gamma([]) == 1.0
     assert suggest_gamma([flat(52)]) == 0.5, "255 * (52 / 255) ** 0.5 is 115"
     assert suggest_gamma([flat(0)]) <= 1.0
+
+
+def test_links_that_lead_back_end(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    for name in ("a/x.mp4", "other/y.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "a/b/up").symlink_to(tmp_path)
+    (tmp_path / "a/self").symlink_to(tmp_path / "a")
+    (tmp_path / "a/side").symlink_to(tmp_path / "other")
+    assert [str(path.relative_to(tmp_path)) for path in find_files(tmp_path / "a")] == [
+        "a/b/up/other/y.mp4", "a/side/y.mp4", "a/x.mp4"
+    ]  # fmt: skip
+
+
+def test_the_timeout_reaches_the_decoder(shared):
+    facts = check_files([shared / "videos/armwrestle_340x256.mp4"], workers=1, timeout=0.001)
+    assert not facts[0].readable and "longer than" in facts[0].error
+
+
+def test_any_file_name_is_reported(repo, clips, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in (b"\xff\xfe.mp4", "ü 😀.mp4".encode(), b"a\nb.mp4", b'comma,"quote".mp4'):
+        os.symlink(clips / "clip 0.mp4", os.fsencode(tmp_path) + b"/in/" + name)
+    (tmp_path / "in/no\xe9.mp4").write_bytes(b"\0" * 100)
+    done = run(repo, tmp_path / "in", "--output", tmp_path / "r.csv")
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "r.csv", newline="", encoding="utf-8") as handle:
+        rows = {row["name"]: row["readable"] for row in csv.DictReader(handle)}
+    assert rows == {
+        "\ufffd\ufffd.mp4": "1",
+        "ü 😀.mp4": "1",
+        "a\nb.mp4": "1",
+        'comma,"quote".mp4': "1",
+        "no\xe9.mp4": "0",
+    }

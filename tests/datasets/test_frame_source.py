@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from slowfast.datasets.frame_source import FrameSource
+from slowfast.datasets.frame_source import FrameSource, _load_stored
 from slowfast.video import VideoError
 
 
@@ -32,9 +32,20 @@ def test_a_damaged_store_is_passed_over(clips, tmp_path):
     source = FrameSource(cache_dir=tmp_path)
     path = str(clips / "clip 1.mp4")
     expected = source.read(path, every_third)[0]
-    for stored in tmp_path.glob("*.npy"):
-        stored.write_bytes(b"\x93NUMPY broken")
-    assert np.array_equal(source.read(path, every_third)[0], expected)
+    (stored,) = tmp_path.glob("*.npy")
+    whole = stored.read_bytes()
+    damaged = [b"", b"\x93NUMPY broken", whole[:-1], whole + b"\0", whole.replace(b"|u1", b"|i1")]
+    damaged += [whole.replace(b"(12, 48", b"(12, 46"), whole.replace(b"(12, 48, 64, 3)", b"(12, 48, 192,) ")]
+    damaged += [
+        whole.replace(b"'shape'", b"'shap\x00'"),
+        whole.replace(b"{", b"(", 1),
+        whole.replace(b"v\0", b"v\1", 1),
+    ]
+    for content in damaged:
+        stored.write_bytes(content)
+        assert _load_stored(stored) is None
+        assert np.array_equal(source.read(path, every_third)[0], expected)
+        assert stored.read_bytes() == whole, "stored again"
 
 
 def test_a_store_that_cannot_be_written_ends_storing_only(clips, tmp_path):
@@ -48,3 +59,11 @@ def test_unreadable_files(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"\0" * 100)
     with pytest.raises(VideoError):
         FrameSource(cache_dir=tmp_path / "store").read(str(tmp_path / "a.mp4"), every_third)
+
+
+def test_a_clip_that_is_read_in_part_is_not_stored(shared, tmp_path):
+    source = FrameSource(cache_dir=tmp_path)
+    for _ in range(2):
+        frames, problems = source.read(str(shared / "videos/broken/truncated_half.avi"), every_third)
+        assert len(frames) == 26 and "164 frames" in problems
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """tools/prepare_lists.py: lists from class folders, checked; the published lists from the published layout."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 from slowfast.config import load_config
 from slowfast.datasets.loader import build_dataset
 from slowfast.datasets.prepare import prepare, prepare_ug2
+from slowfast.datasets.records import read_list
 from slowfast.utils.errors import InputError
 
 
@@ -140,3 +142,17 @@ def test_hmdb_names_tell_their_class(shared, tmp_path):
 def test_nothing_there(tmp_path):
     with pytest.raises(InputError, match="none of labeled_train/Train"):
         prepare_ug2(tmp_path)
+
+
+def test_names_that_no_list_can_hold_are_left_out(folders, clips):
+    for name in (" first.mp4", "two\nlines.mp4", '"quoted.mp4'):
+        (folders / "dark" / name).symlink_to(clips / "clip 0.mp4")
+    os.symlink(clips / "clip 0.mp4", os.fsencode(folders) + b"/dark/\xff.mp4")
+    done = prepare(folders / "out", folders / "light", folders / "dark", check=False)["total_unlabel"]
+    assert sorted(name for name, _ in done.left_out) == [" first.mp4", "two\nlines.mp4", "\ufffd.mp4"]
+    assert all("rename" in reason for _, reason in done.left_out)
+    assert [name for name, _ in done.rows] == ["7.mp4", '"quoted.mp4', "broken.mp4", "deep/er/ü.mp4"]
+    records = read_list(
+        folders / "out/total_unlabel.csv", folders / "dark", separator=",", num_classes=3, labelled=False
+    )
+    assert [record.name for record in records] == [name for name, _ in done.rows]

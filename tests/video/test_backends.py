@@ -1,5 +1,6 @@
 """All decoders give the frames of PyAV, value for value: the worst pixel difference is 0."""
 
+import av
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from slowfast.utils.errors import InputError
 from slowfast.video import VideoError, open_video
 from slowfast.video.plain import PlainVideo, plain_length
 from slowfast.video.torchcodec import why_unavailable
+from slowfast.video.writer import write_h264
 
 PLAIN = (
     "made_people_rotate90.mp4", "rotation_tag_180.mov", "made_vfr.mp4", "made_single_keyframe.mp4", "start_time_8s.mp4",
@@ -51,6 +53,47 @@ def test_refusals_are_the_same(shared, backend):
                 len(open_video(shared / "videos/broken" / name, decoder))
             texts.append(str(caught.value))
         assert texts[0] == texts[1]
+
+
+@pytest.mark.slow
+def test_every_sample_file(shared, backend):
+    """All 57 clips, the dark ones and all 21 damaged files: length, frames, what is missing, and refusals."""
+    paths = [path for path in sorted((shared / "videos").rglob("*.*")) if path.suffix != ".md"]
+    assert len(paths) == 57 + 12 + 21
+    for path in paths:
+        answers = [_look(path, decoder) for decoder in ("pyav", backend)]
+        assert answers[0][0] == answers[1][0], path.name
+        assert np.array_equal(answers[0][1], answers[1][1]), path.name
+
+
+def _look(path, decoder):
+    """Facts and some frames of a file, or why it is refused."""
+    try:
+        with open_video(path, decoder) as video:
+            length = len(video)
+            return (length, video.fps, video.problems), video.get_frames([length - 1, length // 3, 0])
+    except VideoError as error:
+        return str(error), np.empty(0)
+
+
+def test_a_shortened_file_is_reported(tmp_path, backend):
+    """Matroska gives no count of frames, but a duration."""
+    path = tmp_path / "whole.mkv"
+    noise = np.random.default_rng(0).integers(0, 256, (60, 48, 64, 3), dtype=np.uint8)
+    write_h264(tmp_path / "whole.mp4", noise, fps=30, crf=20)
+    with av.open(str(tmp_path / "whole.mp4")) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    whole = path.read_bytes()
+    with open_video(path, backend) as video:
+        assert len(video) == 60 and not video.problems
+    path.write_bytes(whole[: len(whole) // 2])
+    for decoder in ("pyav", backend):
+        with open_video(path, decoder) as video:
+            assert 0 < len(video) < 50 and "header claims 2.0 s" in video.problems
 
 
 def test_indices_outside_are_refused(shared, backend):

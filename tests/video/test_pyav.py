@@ -1,13 +1,16 @@
 """Every sample clip is read as its README row says, every damaged file gives frames or one clear sentence."""
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from slowfast.video import VideoError, open_video
+from slowfast.video import BACKENDS, VideoError, open_video
 
 ROW = re.compile(r"^\| (?P<file>\S+\.\w+) \|.*?\| (?P<size>\d+x\d+)(?: and \d+x\d+)? \| [\d.-]+ \| (?P<frames>\d+) \|")
 ROTATED = {"made_people_rotate90.mp4", "rotated_90_dark.mp4", "rotation_tag_90.mov", "rotation_tag_270.mov"}
@@ -127,3 +130,46 @@ def test_error_survives_pickling():
 
     error = pickle.loads(pickle.dumps(VideoError("a.mp4", "broken")))
     assert str(error) == "a.mp4: broken" and error.reason == "broken"
+
+
+def test_tags_in_another_encoding_do_not_matter(tmp_path):
+    import av
+
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Zürich"
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    whole = path.read_bytes()
+    assert whole.count("ü".encode()) == 1
+    path.write_bytes(whole.replace("ü".encode(), b"\xfc!"))
+    for backend in BACKENDS[:2]:
+        with open_video(path, backend) as video:
+            assert video.get_frames([0]).shape == (1, 32, 32, 3)
+
+
+def test_frames_that_cannot_be_converted_are_a_fault_of_the_file(shared, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("no such pixel format")
+
+    video = open_video(shared / "videos/made_two_frames.mp4")
+    monkeypatch.setattr(video, "_reformatter", SimpleNamespace(reformat=refuse))
+    with pytest.raises(VideoError, match="made_two_frames.*converted.*no such pixel format"):
+        video.get_frames([1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux")
+def test_reading_starts_no_threads(shared, repo):
+    script = """
+import os, sys
+from slowfast.video import open_video
+before = len(os.listdir("/proc/self/task"))
+video = open_video(sys.argv[1])
+video.get_frames([0, 5, 20])
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    command = [sys.executable, "-c", script, str(shared / "videos/armwrestle_340x256.mp4")]
+    done = subprocess.run(command, cwd=repo, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "0", done.stderr
