@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import weakref
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +33,10 @@ class Normalisation:
     mean: tuple[float, ...] = (0.45, 0.45, 0.45)
     std: tuple[float, ...] = (0.225, 0.225, 0.225)
     temporal_mean: float = 0.0
+
+    def write(self, levels: torch.Tensor, out: torch.Tensor) -> None:
+        """Write levels (3, ...) as network input to `out`, in one pass."""
+        spatial.normalise_to(levels, self.mean, self.std, out)
 
 
 class EvalFrames(NamedTuple):
@@ -85,25 +90,22 @@ class EvalViews:
     def finish(self, video: EvalFrames, out_VCTHW: torch.Tensor) -> None:
         """Write the clips of a video to `out_VCTHW`, on its device; see `__call__`."""
         step = _frames_at_once(video.frames_NHWC, out_VCTHW.device)
+        places = _places(video.rows_VT.numpy(), len(video.frames_NHWC))
         for first in range(0, len(video.frames_NHWC), step):
             levels_CNHW = _planes(video.frames_NHWC[first : first + step], out_VCTHW.device, self.gamma)
-            chunk_CNHW = spatial.resize_short_side(levels_CNHW, self.size)
-            spatial.normalise_(chunk_CNHW, self.norm.mean, self.norm.std)
-            for (view, rows), crop in itertools.product(enumerate(video.rows_VT), range(self.crops)):
-                times = ((rows >= first) & (rows < first + step)).nonzero()[:, 0]
-                self._cut(chunk_CNHW, rows[times] - first, crop, out_VCTHW[view * self.crops + crop], times)
+            resized_CNHW = spatial.resize_short_side(levels_CNHW, self.size)
+            offsets = [spatial.crop_offset(*resized_CNHW.shape[-2:], self.size, crop) for crop in self._crops]
+            windows = [spatial.cut(resized_CNHW, self.size, *offset) for offset in offsets]
+            for row in range(resized_CNHW.shape[1]):
+                for (view, time), (crop, window) in itertools.product(places[first + row], enumerate(windows)):
+                    self.norm.write(window[:, row], out_VCTHW[view * self.crops + crop, :, time])
         if self.norm.temporal_mean:
             out_VCTHW.copy_(spatial.subtract_temporal_mean(out_VCTHW, self.norm.temporal_mean))
 
-    def _cut(
-        self, chunk_CNHW: torch.Tensor, rows: torch.Tensor, crop: int, out_CTHW: torch.Tensor, times: torch.Tensor
-    ) -> None:
-        """Write one crop of the frames `rows` to the places `times` of a clip."""
-        which = crop if self.crops == 3 else 1
-        offset = spatial.crop_offset(*chunk_CNHW.shape[-2:], self.size, which)
-        window_CNHW = spatial.cut(chunk_CNHW, self.size, *offset)
-        for row, time in zip(rows.tolist(), times.tolist()):
-            out_CTHW[:, time] = window_CNHW[:, row]
+    @property
+    def _crops(self) -> tuple[int, ...]:
+        """Return the crops along the long side: left or top, centre, right or bottom."""
+        return (0, 1, 2) if self.crops == 3 else (1,)
 
 
 class TrainFrames(NamedTuple):
@@ -186,8 +188,7 @@ class TrainViews:
         for first in range(0, len(clip.frames_THWC), step):
             levels_CTHW = _planes(clip.frames_THWC[first : first + step], out_CTHW.device)
             chunk_CTHW = spatial.cut(spatial.resize(levels_CTHW, *clip.resized), self.size, *clip.offset)
-            out_CTHW[:, first : first + step] = chunk_CTHW.flip(-1) if clip.flip else chunk_CTHW
-        spatial.normalise_(out_CTHW, self.norm.mean, self.norm.std)
+            self.norm.write(chunk_CTHW.flip(-1) if clip.flip else chunk_CTHW, out_CTHW[:, first : first + step])
         if self.norm.temporal_mean:
             out_CTHW.copy_(spatial.subtract_temporal_mean(out_CTHW, self.norm.temporal_mean))
         random_erase_(out_CTHW, clip.rng, prob=self.erase_prob, mode=self.erase_mode, count=self.erase_count)
@@ -201,9 +202,26 @@ def empty_clips(shape: tuple[int, ...], device: str | torch.device = "cpu") -> t
     if torch.device(device).type != "cpu":
         return torch.empty(shape, device=device)
     if get_worker_info() is None:
-        return torch.from_numpy(np.empty(shape, np.float32))
+        return _host_tensor(shape)
     storage = torch.UntypedStorage._new_shared(4 * math.prod(shape))
     return torch.empty(0).set_(storage, 0, shape)
+
+
+# Memory of the last batches of this process, each with the array through which tensors use it.
+_USED: list[tuple[np.ndarray, weakref.ref]] = []
+
+
+def _host_tensor(shape: tuple[int, ...]) -> torch.Tensor:
+    """Return an uninitialised float32 tensor in the memory of an earlier one that is gone, since fresh memory is slow.
+
+    Two are kept, because a loop holds its batch while the next one is made.
+    """
+    size = math.prod(shape)
+    free = [entry for entry in _USED if entry[0].size == size and entry[1]() is None]
+    memory = free[0][0] if free else np.empty(size, np.float32)
+    array = memory.reshape(shape)
+    _USED[:] = [(memory, weakref.ref(array)), *(entry for entry in _USED if entry[0] is not memory)][:2]
+    return torch.from_numpy(array)
 
 
 def _frames_at_once(frames_THWC: torch.Tensor, device: str | torch.device) -> int:
@@ -221,3 +239,11 @@ def _planes(frames_THWC: torch.Tensor, device: str | torch.device, gamma: float 
     if torch.device(device).type != "cpu" and gamma != 1.0:
         levels_CTHW = torch.from_numpy(gamma_table(gamma)).to(device)[levels_CTHW.long()]
     return levels_CTHW.to(torch.float32, memory_format=torch.contiguous_format)
+
+
+def _places(rows_VT: np.ndarray, count: int) -> list[list[tuple[int, int]]]:
+    """Return for each of `count` frames where it belongs: (view, time) pairs."""
+    places: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    for (view, time), row in np.ndenumerate(rows_VT):
+        places[row].append((view, time))
+    return places

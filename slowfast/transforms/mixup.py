@@ -82,7 +82,7 @@ class Mixup:
             raise ValueError("mixup needs a batch of at least two clips")
         rng = rng or self.rng
         lam, use_cutmix = self._draw(rng)
-        if use_cutmix:
+        if use_cutmix and lam < 1:
             clips, lam = self._cutmix(clips, lam, rng)
         elif lam < 1:
             clips = clips * lam + clips.flip(0) * (1.0 - lam)

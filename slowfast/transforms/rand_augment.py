@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from slowfast.transforms.affine import affine, rotation_matrix
+from slowfast.transforms.affine import affine, reach, rotation_matrix
 from slowfast.transforms.gamma import apply_table
 from slowfast.transforms.spatial import Box
 
@@ -142,28 +142,28 @@ class Operation:
         argument: rule from (level, sign) to the argument, or None for an operation without one.
         change: from frames (and argument) to frames; None for a geometric operation.
         matrix: from (H, W, argument) to the affine matrix of a geometric operation.
-        per_pixel: every output value depends on its own pixel only, so that cropping can come first.
+        halo: how far around its own pixel an output value looks, None for the whole frame.
     """
 
     argument: Callable[[float, int], float | int] | None = None
     change: Callable[..., Frames] | None = None
     matrix: Callable[[int, int, float], tuple[float, ...]] | None = None
-    per_pixel: bool = False
+    halo: int | None = None
 
 
 _ENHANCE = _signed(0.9, 1.0)
 OPERATIONS: dict[str, Operation] = {
     "AutoContrast": Operation(change=auto_contrast),
     "Equalize": Operation(change=equalize),
-    "Invert": Operation(change=invert, per_pixel=True),
+    "Invert": Operation(change=invert, halo=0),
     "Rotate": Operation(_signed(30.0), matrix=_rotate),
-    "PosterizeIncreasing": Operation(lambda level, _: 4 - int(4 * level / MAX_LEVEL), posterize, per_pixel=True),
-    "SolarizeIncreasing": Operation(lambda level, _: 256 - int(256 * level / MAX_LEVEL), solarize, per_pixel=True),
-    "SolarizeAdd": Operation(lambda level, _: int(110 * level / MAX_LEVEL), solarize_add, per_pixel=True),
-    "ColorIncreasing": Operation(_ENHANCE, color, per_pixel=True),
+    "PosterizeIncreasing": Operation(lambda level, _: 4 - int(4 * level / MAX_LEVEL), posterize, halo=0),
+    "SolarizeIncreasing": Operation(lambda level, _: 256 - int(256 * level / MAX_LEVEL), solarize, halo=0),
+    "SolarizeAdd": Operation(lambda level, _: int(110 * level / MAX_LEVEL), solarize_add, halo=0),
+    "ColorIncreasing": Operation(_ENHANCE, color, halo=0),
     "ContrastIncreasing": Operation(_ENHANCE, contrast),
-    "BrightnessIncreasing": Operation(_ENHANCE, brightness, per_pixel=True),
-    "SharpnessIncreasing": Operation(_ENHANCE, sharpness),
+    "BrightnessIncreasing": Operation(_ENHANCE, brightness, halo=0),
+    "SharpnessIncreasing": Operation(_ENHANCE, sharpness, halo=1),
     "ShearX": Operation(_signed(0.3), matrix=_shear_x),
     "ShearY": Operation(_signed(0.3), matrix=_shear_y),
     "TranslateXRel": Operation(_signed(0.45), matrix=_translate_x),
@@ -191,17 +191,11 @@ def apply_operation(
         interpolation: of rotation, shear and translation.
         box: the part of the result that is wanted, default all.
     """
-    operation = OPERATIONS[name]
-    arguments = [] if operation.argument is None else [operation.argument(level, sign)]
-    if operation.matrix is not None:
-        return affine(frames_THWC, operation.matrix(*frames_THWC.shape[1:3], *arguments), interpolation, box)
-    if operation.per_pixel:
-        return operation.change(_cut(frames_THWC, box), *arguments)
-    return _cut(operation.change(frames_THWC, *arguments), box)
+    return apply_plan(frames_THWC, [(name, level, sign)], interpolation, box)
 
 
 def apply_plan(frames_THWC: Frames, plan: Plan, interpolation: str = "bicubic", box: Box | None = None) -> Frames:
-    """Return a box of the frames after all operations of a plan; the box is cut as early as values allow.
+    """Return a box of the frames after all operations of a plan; each one works on what the later ones need of it.
 
     Args:
         frames_THWC: uint8 RGB.
@@ -209,17 +203,38 @@ def apply_plan(frames_THWC: Frames, plan: Plan, interpolation: str = "bicubic", 
         interpolation: of rotation, shear and translation.
         box: the part of the result that is wanted, default all.
     """
-    whole = [index for index, (name, _, _) in enumerate(plan) if not OPERATIONS[name].per_pixel]
-    last = whole[-1] if whole else 0
-    for index, (name, level, sign) in enumerate(plan):
-        frames_THWC = apply_operation(frames_THWC, name, level, sign, interpolation, box if index == last else None)
-    return frames_THWC if plan else _cut(frames_THWC, box)
+    size = frames_THWC.shape[1:3]
+    wanted = [box or (0, 0, *size)]
+    for name, level, sign in reversed(plan):
+        wanted.append(_needed(OPERATIONS[name], level, sign, wanted[-1], size))
+    part = wanted.pop()
+    frames_THWC = _cut(frames_THWC, part)
+    for name, level, sign in plan:
+        operation, after = OPERATIONS[name], wanted.pop()
+        arguments = [] if operation.argument is None else [operation.argument(level, sign)]
+        if operation.matrix is not None:
+            frames_THWC = affine(frames_THWC, operation.matrix(*size, *arguments), interpolation, after, part, size)
+        else:
+            top, left, height, width = after
+            frames_THWC = operation.change(frames_THWC, *arguments)
+            frames_THWC = _cut(frames_THWC, (top - part[0], left - part[1], height, width))
+        part = after
+    return frames_THWC
 
 
-def _cut(frames_THWC: Frames, box: Box | None) -> Frames:
+def _needed(operation: Operation, level: float, sign: int, box: Box, size: tuple[int, int]) -> Box:
+    """Return the part of frames of (H, W) that an operation needs for a box of its result."""
+    if operation.matrix is not None:
+        return reach(operation.matrix(*size, operation.argument(level, sign)), box, size)
+    if operation.halo is None:
+        return 0, 0, *size
+    (top, left, height, width), halo = box, operation.halo
+    above, before = max(top - halo, 0), max(left - halo, 0)
+    return above, before, min(top + height + halo, size[0]) - above, min(left + width + halo, size[1]) - before
+
+
+def _cut(frames_THWC: Frames, box: Box) -> Frames:
     """Return the frames inside a box (top, left, height, width)."""
-    if box is None:
-        return frames_THWC
     top, left, height, width = box
     return frames_THWC[:, top : top + height, left : left + width]
 

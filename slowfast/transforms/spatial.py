@@ -95,6 +95,14 @@ def normalise_(clip_CTHW: torch.Tensor, mean: tuple[float, ...], std: tuple[floa
     return clip_CTHW.mul_(scale[:, None, None, None]).sub_(offset[:, None, None, None])
 
 
+def normalise_to(levels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...], out: torch.Tensor) -> None:
+    """Write levels 0..255 (3, ...) as (v / 255 - mean) / std to `out`, in one pass over memory."""
+    same = len(set(mean)) == 1 and len(set(std)) == 1
+    parts = [(mean[0], std[0], levels, out)] if same else zip(mean, std, levels, out)
+    for centre, spread, part, target in parts:
+        torch.add(torch.tensor(-centre / spread), part, alpha=1 / (255 * spread), out=target)
+
+
 def subtract_temporal_mean(clip_CTHW: torch.Tensor, share: float) -> torch.Tensor:
     """Return the clip minus `share` of its mean over time, which removes a still background at share 1."""
     if share == 0:
