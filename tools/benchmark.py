@@ -1,8 +1,10 @@
-"""Measure how fast a network is on this machine."""
+"""Measure how fast a network, or the data path, is on this machine."""
 
+import argparse
 import functools
 import platform
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -21,6 +23,14 @@ CONFIGURATIONS = {
 def main() -> None:
     """Parse the arguments and measure."""
     args = parse()
+    if args.data:
+        measure_data(args)
+    else:
+        measure_network(args)
+
+
+def measure_network(args: argparse.Namespace) -> None:
+    """Measure a network, on the CPU or a GPU."""
     import torch
 
     from slowfast.config import load_config
@@ -52,6 +62,27 @@ def main() -> None:
     print(benchmark.table(timings, clips=size[0], flops=flops * (3 if training else 1), limits=limits))
 
 
+def measure_data(args: argparse.Namespace) -> None:
+    """Measure the loaders with one thread, on given clips or on rendered ones."""
+    import torch
+
+    from slowfast.config import load_config
+    from slowfast.datasets import benchmark
+    from slowfast.datasets.check import find_files
+    from slowfast.synthetic.large_clips import make_large_clips
+    from slowfast.utils.paths import argument_path, repo_path
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = find_files(argument_path(args.clips)) if args.clips else make_large_clips(Path(folder), 40)
+        settings = ["DATA.DECODING_BACKEND", "pyav", *benchmark.settings_of(Path(folder), paths), *args.opts]
+        cfg = load_config(repo_path(CONFIGURATIONS[args.model]), settings)
+        ways = benchmark.measure_data(cfg, repeats=args.repeats)
+    size = f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TEST_CROP_SIZE} pixels, {cfg.DATA.DECODING_BACKEND}"
+    print(f"{len(paths)} videos, clips of {size}; {_processor()}, 1 thread; torch {torch.__version__}")
+    print(benchmark.data_table(ways, len(paths)))
+
+
 def _processor() -> str:
     """Return the name of the processor."""
     path = Path("/proc/cpuinfo")
@@ -59,14 +90,17 @@ def _processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
 
 
-def parse():
+def parse() -> argparse.Namespace:
     """Return the arguments."""
     parser = cli.make_parser(
         "Time a full-size network against its plainest form (explicit softmax attention, BatchNorm apart, contiguous "
-        "layout), both in turns in one run; the machine's own matrix product is printed beside.",
+        "layout), both in turns in one run; the machine's own matrix product is printed beside. With --data: the "
+        "loaders of training and testing, by stage, against plain decoding.",
         "python tools/benchmark.py --model uniformer --threads 2",
     )
-    parser.add_argument("--model", required=True, choices=sorted(CONFIGURATIONS), help="network to measure")
+    parser.add_argument("--model", default="uniformer", choices=sorted(CONFIGURATIONS), help="network to measure")
+    parser.add_argument("--data", action="store_true", help="measure its loaders instead, on 40 rendered clips")
+    parser.add_argument("--clips", metavar="DIR", help="with --data: the videos to measure with")
     parser.add_argument("--train", action="store_true", help="forward and backward instead of evaluation")
     parser.add_argument("--gpu", action="store_true", help="training step on the GPU, also through torch.compile")
     parser.add_argument("--batch-size", type=int, default=1, help="clips (default: %(default)s)")
