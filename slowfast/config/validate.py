@@ -45,10 +45,12 @@ _NOT_NEGATIVE = (
     "TRAIN.STEPS_PER_EPOCH", "SOLVER.WARMUP_EPOCHS", "SOLVER.CLIP_GRADIENT", "RNG_SEED",
     "FEATURES.FPS", "SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WEIGHT_DECAY",
     "BN.WEIGHT_DECAY", "MIXUP.ALPHA", "MIXUP.CUTMIX_ALPHA", "AUG.RE_COUNT", "TRAIN.SAVE_EVERY_MINUTES",
-    "DATA_LOADER.TIMEOUT",
+    "DATA_LOADER.TIMEOUT", "SOLVER.MOMENTUM", "SOLVER.DAMPENING",
 )  # fmt: skip
 _SHARES = (
     "MIXUP.PROB", "MIXUP.SWITCH_PROB", "MIXUP.LABEL_SMOOTH_VALUE", "AUG.RE_PROB", "AUG.DARKEN_PROB", "DATA.MAX_FAILED",
+    "MODEL.DROPOUT_RATE", "UNIFORMER.DROPOUT_RATE", "UNIFORMER.ATTENTION_DROPOUT_RATE", "UNIFORMER.DROP_DEPTH_RATE",
+    "MVIT.DROPOUT_RATE", "MVIT.DROPPATH_RATE", "SF.DROPOUT_RATE", "VIDEOMAE.DROP_PATH_RATE", "VIDEOMAE.FC_DROPOUT_RATE",
 )  # fmt: skip
 # Lists of numbers and how many there are; 0: any number of them.
 _NUMBERS = {
@@ -122,7 +124,7 @@ def find_conflicts(cfg: CfgNode) -> list[str]:
         for key in wrong:
             *sections, leaf = key.split(".")
             value_of(cfg, ".".join(sections))[leaf] = value_of(get_cfg(), key)
-    rest = [*_wrong_values(cfg), *_wrong_tests(cfg), *_wrong_training(cfg), *_wrong_models(cfg)]
+    rest = [*_wrong_values(cfg), *_wrong_run(cfg), *_wrong_tests(cfg), *_wrong_training(cfg), *_wrong_models(cfg)]
     return [*wrong.values(), *(text for text in rest if not any(key in text for key in wrong))]
 
 
@@ -188,6 +190,18 @@ def _wrong_values(cfg: CfgNode) -> Iterator[str]:
             yield f"DATA.SPLITS.{name} is {split}, [list, folder] is needed"
 
 
+def _wrong_run(cfg: CfgNode) -> Iterator[str]:
+    """Yield what no run can have."""
+    if cfg.RNG_SEED >= 2**32:
+        yield f"RNG_SEED is {cfg.RNG_SEED}, a value below 2**32 is needed"
+    if not cfg.OUTPUT_DIR:
+        yield "OUTPUT_DIR is empty, the folder that the run writes to is needed"
+    if cfg.MIXUP.ENABLE and cfg.MIXUP.ALPHA == cfg.MIXUP.CUTMIX_ALPHA == 0:
+        yield "MIXUP.ENABLE needs MIXUP.ALPHA or MIXUP.CUTMIX_ALPHA above 0"
+    if list(cfg.SOLVER.STEPS) != sorted(cfg.SOLVER.STEPS):
+        yield f"SOLVER.STEPS is {cfg.SOLVER.STEPS}, rising epochs are needed"
+
+
 def _wrong_tests(cfg: CfgNode) -> Iterator[str]:
     """Yield conflicts of testing."""
     if cfg.TEST.NUM_SPATIAL_CROPS not in (1, 3):
@@ -200,6 +214,8 @@ def _wrong_tests(cfg: CfgNode) -> Iterator[str]:
         except ValueError:
             yield f"TEST.ALSO has {entry!r}, split, split:VIEWSxCROPS, with :GAMMA and :BN_SPLIT, is needed"
             continue
+        if setting.views < 1 or not 0 < (1.0 if setting.gamma is None else setting.gamma) <= 10:
+            yield f"TEST.ALSO has {entry!r}, at least 1 view and a gamma above 0 and up to 10 are needed"
         named += [("TEST.ALSO", name) for name in (setting.split, setting.bn_split) if name]
     for key, name in named:
         if name not in cfg.DATA.SPLITS:

@@ -47,6 +47,17 @@ def test_a_working_configuration_has_none():
         ({"TEST__ALSO": ["test:3"]}, "TEST.ALSO has 'test:3'"),
         ({"TEST__ALSO": ["test:1x2"]}, "TEST.ALSO has 'test:1x2'"),
         ({"TEST__ALSO": ["night:1x1"]}, "TEST.ALSO is 'night'"),
+        ({"TEST__ALSO": ["test:0x1"]}, "TEST.ALSO has 'test:0x1', at least 1 view"),
+        ({"TEST__ALSO": ["test:1x1:0"]}, "TEST.ALSO has 'test:1x1:0', at least 1 view and a gamma above 0"),
+        ({"RNG_SEED": 2**32}, "RNG_SEED is 4294967296, a value below 2**32"),
+        ({"OUTPUT_DIR": ""}, "OUTPUT_DIR is empty"),
+        ({"UNIFORMER__DROP_DEPTH_RATE": 2.0}, "UNIFORMER.DROP_DEPTH_RATE is 2.0, a share"),
+        ({"SOLVER__MOMENTUM": -1.0}, "SOLVER.MOMENTUM is -1.0"),
+        ({"SOLVER__STEPS": [5, 2], "SOLVER__LRS": [1, 0.1]}, "SOLVER.STEPS is [5, 2], rising epochs"),
+        (
+            {"MIXUP__ENABLE": True, "MODEL__LOSS_FUNC": "soft_cross_entropy", "MIXUP__ALPHA": 0.0,
+             "MIXUP__CUTMIX_ALPHA": 0.0}, "MIXUP.ALPHA or MIXUP.CUTMIX_ALPHA above 0",
+        ),  # fmt: skip
         ({"BN__ADAPT_SPLIT": "dark"}, "BN.ADAPT_SPLIT is 'dark'"),
         ({"TRAIN__EVAL_SPLITS": ["arid", "dim"]}, "TRAIN.EVAL_SPLITS is 'dim'"),
         ({"TRAIN__DATASET": "kinetics"}, "TRAIN.DATASET is 'kinetics', ug2_sparse"),
