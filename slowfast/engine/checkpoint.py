@@ -62,9 +62,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the disk and its rights") from None
     if not isinstance(state, dict) or "model_state" not in state:
         raise DamagedCheckpoint(f"{path}: has no 'model_state', so it is not a checkpoint of this library")
-    digest = state.pop(DIGEST, None)
-    if digest is not None and digest != state_digest(state):
-        raise DamagedCheckpoint(f"{path}: damaged (its digest does not match its content); use another checkpoint")
+    _check_digest(path, state)
     return state
 
 
@@ -82,9 +80,7 @@ def stored_training(path: str | Path) -> dict[str, Any] | None:
         return None
     if not isinstance(state, dict):
         return None
-    digest = state.pop(DIGEST, None)
-    if digest is not None and digest != state_digest(state):
-        raise DamagedCheckpoint(f"{path}: damaged (its digest does not match its content); use another checkpoint")
+    _check_digest(path, state)
     return state if {"model_state", "optimizer_state", "epoch"} <= state.keys() else None
 
 
@@ -96,6 +92,19 @@ def verify_checkpoint(path: str | Path) -> None:
     """
     if Path(path).suffix == ".pyth" and Path(path).is_file():
         stored_training(path)
+
+
+def _check_digest(path: str | Path, state: dict[str, Any]) -> None:
+    """Take the digest out of a state and compare it; every state of this library has one, others may have none.
+
+    Raises:
+        DamagedCheckpoint: naming the file.
+    """
+    digest = state.pop(DIGEST, None)
+    if digest is None and "metrics_position" not in state:
+        return
+    if digest != state_digest(state):
+        raise DamagedCheckpoint(f"{path}: damaged (its digest does not match its content); use another checkpoint")
 
 
 def state_digest(state: Any) -> str:

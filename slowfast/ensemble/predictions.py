@@ -178,19 +178,21 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
         handle.write(_SEAL + sha256_of(aside).encode())
 
 
-def _is_intact(data: mmap.mmap) -> bool:
-    """Return whether the bytes are those that were written; files without a digest count as such."""
-    end = len(data) - _SEAL_BYTES
-    if end <= 0 or data[end : end + len(_SEAL)] != _SEAL:
-        return True
-    with memoryview(data) as view:
-        return hashlib.sha256(view[:end]).hexdigest().encode() == data[end + len(_SEAL) :]
-
-
 def _read_intact(data: mmap.mmap, path: str | Path, remedy: str) -> Any:
-    if not _is_intact(data):
+    """Return the value of a pickle behind which stands nothing, or the digest of its bytes."""
+    end = len(data) - _SEAL_BYTES
+    sealed = end > 0 and data[end : end + len(_SEAL)] == _SEAL
+    if sealed and _digest_of(data, end) != data[end + len(_SEAL) :]:
         raise InputError(f"{path}: the file is damaged, its digest does not match; {remedy}")
-    return read_plain_pickle(data, str(path))
+    value = read_plain_pickle(data, str(path))
+    if not sealed and data.tell() < len(data):
+        raise InputError(f"{path}: the file is damaged, what stands behind its content is no digest; {remedy}")
+    return value
+
+
+def _digest_of(data: mmap.mmap, end: int) -> bytes:
+    with memoryview(data) as view:
+        return hashlib.sha256(view[:end]).hexdigest().encode()
 
 
 def _read_pickle(path: str | Path) -> Any:

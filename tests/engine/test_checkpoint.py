@@ -115,6 +115,15 @@ def test_a_digest_that_does_not_match_is_refused_everywhere(tmp_path):
     verify_checkpoint(tmp_path / "none.pyth")
 
 
+def test_a_state_of_this_library_without_its_digest_is_damaged(tmp_path):
+    state = {**state_of(3), "optimizer_state": {}, "metrics_position": 0, "digesu": "0" * 64}
+    torch.save(state, tmp_path / "a.pyth")
+    with pytest.raises(DamagedCheckpoint, match="digest"):
+        load_checkpoint(tmp_path / "a.pyth")
+    with pytest.raises(DamagedCheckpoint, match="digest"):
+        verify_checkpoint(tmp_path / "a.pyth")
+
+
 def test_a_file_that_cannot_be_reached_is_not_called_damaged(tmp_path):
     (tmp_path / "a.pyth").mkdir()
     with pytest.raises(InputError) as caught:

@@ -112,3 +112,18 @@ def test_a_changed_byte_is_noticed(tmp_path):
         assert found.video_names == example().video_names
     path.write_bytes(whole[:-72])
     assert load_predictions(path).video_names == example().video_names
+
+
+def test_a_damaged_digest_does_not_let_damage_pass(tmp_path):
+    path = tmp_path / "p.pkl"
+    save_predictions(path, example())
+    whole = bytearray(path.read_bytes())
+    first = bytes(example().video_preds.tobytes()[:4])
+    whole[whole.index(first)] ^= 64
+    for place in range(len(whole) - 72, len(whole) - 64):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 64]) + whole[place + 1 :])
+        with pytest.raises(InputError, match="no digest"):
+            load_predictions(path)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(InputError, match="no digest"):
+        load_predictions(path)
