@@ -117,6 +117,7 @@ def load_features(path: str | Path) -> Features:
             claimed = sum(record.file_size for record in archive.infolist())
         if claimed > _MAX_UNPACKED * os.path.getsize(path) + _SMALL:
             raise DamagedFile(f"{path}: not a feature file, because it claims to unpack to {claimed >> 20} MiB")
+        _check_sums(path)
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in (*_ROWS, *_SCALARS) if name not in arrays]
             if missing:
@@ -130,6 +131,14 @@ def load_features(path: str | Path) -> Features:
     if len(set(lengths.values())) != 1 or values["feats"].ndim != 2:
         raise ForeignFile(f"{path}: its arrays do not belong together (lengths {lengths})")
     return Features(**_assumed(values) | values)
+
+
+def _check_sums(path: str | Path) -> None:
+    """Read all arrays to their end: only there are their checksums compared, and a wrong size may hide the end."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise DamagedFile(f"{path}: not a whole npz file (the checksum of {damaged} does not match)")
 
 
 def _assumed(values: dict[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,20 @@ def test_half_a_file_is_damaged(tmp_path, share):
         load_features(tmp_path / "a.npz")
 
 
+def test_a_wrong_size_does_not_hide_a_changed_number(tmp_path):
+    path = tmp_path / "a.npz"
+    save_features(path, features(20))
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\x01\x02")
+    # Packed and plain size of the first array, so that its end is never reached.
+    data[entry + 22] += 1
+    data[entry + 26] += 1
+    data[data.index(features(20).feats.tobytes())] ^= 64
+    path.write_bytes(data)
+    with pytest.raises(DamagedFile, match="not a whole npz"):
+        load_features(path)
+
+
 def test_files_from_elsewhere_are_foreign(tmp_path):
     np.savez(tmp_path / "upstream.npz", feats=np.zeros((2, 3)), a_prob=np.zeros((2, 4)))
     with pytest.raises(ForeignFile, match="lacks probs, start_frame"):
