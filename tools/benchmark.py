@@ -103,9 +103,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clips", metavar="DIR", help="with --data: the videos to measure with")
     parser.add_argument("--train", action="store_true", help="forward and backward instead of evaluation")
     parser.add_argument("--gpu", action="store_true", help="training step on the GPU, also through torch.compile")
-    parser.add_argument("--batch-size", type=int, default=1, help="clips (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="timed passes of every form (default: %(default)s)")
+    parser.add_argument("--batch-size", type=cli.at_least_one, default=1, help="clips (default: %(default)s)")
+    parser.add_argument("--threads", type=cli.at_least_one, default=2, help="CPU threads (default: %(default)s)")
+    parser.add_argument(
+        "--repeats", type=cli.at_least_one, default=5, help="timed passes of every form (default: %(default)s)"
+    )
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides of the configuration")
     return parser.parse_intermixed_args()
 

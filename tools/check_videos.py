@@ -46,7 +46,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", help="folder of a list's videos (default: found beside the list)")
     parser.add_argument("--separator", help="between the columns of a list (default: found from the list)")
     parser.add_argument("--output", default="report.csv", help="table (default report.csv); the summary is beside it")
-    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    parser.add_argument("--workers", type=cli.at_least_one, help="processes (default: one a core)")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one video (default 300)")
     parser.add_argument("--backend", default="pyav", help="pyav (default), decord or torchcodec")
     parser.add_argument("--strict", action="store_true", help="exit with 2 when a video cannot be read")

@@ -52,7 +52,7 @@ def parse() -> argparse.Namespace:
         "--cfg", required=True, action="append", metavar="FILE", help="configuration; given again: later wins"
     )
     parser.add_argument("--checkpoint", required=True, metavar="FILE", help="weights")
-    parser.add_argument("--top", type=int, default=5, help="classes per video (default 5)")
+    parser.add_argument("--top", type=cli.at_least_one, default=5, help="classes per video (default 5)")
     parser.add_argument("--json", metavar="FILE", help="write the answers as JSON")
     parser.add_argument("--render", metavar="DIR", help="write copies with the gamma-corrected frame and the answer")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY VALUE", help="overrides of the configuration")

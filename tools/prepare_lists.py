@@ -52,7 +52,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--test", metavar="DIR", help="clips to predict (default: the dark ones)")
     parser.add_argument("--output", default="data/mine", metavar="DIR", help="where the lists go (default data/mine)")
     parser.add_argument("--no-check", action="store_true", help="do not decode the clips")
-    parser.add_argument("--workers", type=int, help="processes of the check (default: one a core)")
+    parser.add_argument("--workers", type=cli.at_least_one, help="processes of the check (default: one a core)")
     parser.add_argument("--ug2", metavar="DIR", help="data root with the folders of UG2+ Track 2.1 and ARID")
     parser.add_argument("--labels", nargs="+", default=[], metavar="CSV", help="with --ug2: lists with labels")
     return parser.parse_args()

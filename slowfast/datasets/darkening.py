@@ -9,6 +9,7 @@ import numpy as np
 
 from slowfast.datasets.check import find_files
 from slowfast.transforms.darken import DarkeningParameters, darken, random_darkening
+from slowfast.utils.errors import InputError
 from slowfast.video.stream import ASSUMED_FPS, StreamedVideo
 from slowfast.video.writer import write_h264
 
@@ -34,7 +35,10 @@ def darken_file(
 
     Raises:
         VideoError: when the source cannot be read.
+        InputError: when the copy would take the place of the source.
     """
+    if target.exists() and target.samefile(source):
+        raise InputError(f"{source}: its dark copy would take its place: give another folder or name")
     rng = np.random.default_rng([seed, zlib.crc32((name or source.name).encode())])
     video = StreamedVideo(source)
     pieces = _pieces(video)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -67,7 +68,7 @@ def _versions() -> Iterator[Finding]:
             fix = OPTIONAL.get(name, "pip install -e .")
             yield Finding(name, "note" if name in OPTIONAL else "problem", "not installed", fix)
             continue
-        old = name == "torch" and tuple(int(part) for part in version.split(".")[:2]) < SMALLEST_TORCH
+        old = name == "torch" and tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < SMALLEST_TORCH
         yield Finding(name, "problem" if old else "ok", version, "pip install 'torch>=2.4'" if old else "")
 
 
@@ -83,9 +84,14 @@ def _decoders() -> Iterator[Finding]:
             try:
                 video = open_video(path, backend)
                 read_THWC = video.get_frames(np.arange(len(video)))
+                instead = getattr(video, "handed_over", "")
                 video.close()
             except (VideoError, InputError) as error:
                 yield Finding(f"decoder {backend}", "problem" if backend == "pyav" else "note", str(error))
+                continue
+            if instead:
+                fix = "set DATA.DECODING_BACKEND pyav, which reads everything anyway, or install it again"
+                yield Finding(f"decoder {backend}", "note", f"it cannot read a small clip ({instead})", fix)
                 continue
             difference = int(np.abs(read_THWC.astype(int) - frames_THWC[: len(read_THWC)]).max())
             right = len(read_THWC) == len(frames_THWC) and difference <= 12

@@ -1,5 +1,7 @@
 """Answers for video files that stand in no list: probabilities, a table, JSON, and clips with the answer written in."""
 
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 from fvcore.common.config import CfgNode
 from PIL import Image, ImageDraw, ImageFont
 
-from slowfast.datasets.check import find_files
+from slowfast.datasets.check import find_files, shown
 from slowfast.datasets.loader import build_file_loader
 from slowfast.engine.build import class_names
 from slowfast.engine.checkpoint import verify_checkpoint
@@ -55,7 +57,7 @@ class Answer:
 
 
 def find_videos(sources: Sequence[Path]) -> list[tuple[str, Path]]:
-    """Return (name, file) of videos and of all videos below folders.
+    """Return (name, file) of videos and of all videos below folders, every file once.
 
     Raises:
         InputError: when a source does not exist or a folder holds no video.
@@ -68,8 +70,9 @@ def find_videos(sources: Sequence[Path]) -> list[tuple[str, Path]]:
             found.append((source.name, source))
         else:
             raise InputError(f"{source}: this file or folder does not exist")
-    names = [name for name, _ in found]
-    return [(name if names.count(name) == 1 else str(path), path) for name, path in found]
+    found = list({os.path.abspath(path): (name, path) for name, path in found}.values())
+    times = Counter(name for name, _ in found)
+    return [(shown(name if times[name] == 1 else str(path)), path) for name, path in found]
 
 
 def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path]) -> list[Answer]:
@@ -159,11 +162,18 @@ def render(answer: Answer, folder: Path, gamma: float) -> Path | None:
 
     Returns:
         The copy, None for an unreadable video.
+
+    Raises:
+        InputError: when the copy would take the place of the video.
     """
     if not answer.ranking:
         return None
     name, share = answer.ranking[0]
-    target = (folder / answer.name.lstrip("/")).with_suffix(".mp4")
+    target = folder / answer.name.lstrip("/")
+    if target.suffix != ".mp4":
+        target = target.with_name(target.name + ".mp4")
+    if target.exists() and target.samefile(answer.path):
+        raise InputError(f"{answer.path}: its copy would take its place: give --render another folder")
     video = StreamedVideo(answer.path)
     frames = _labelled(video, gamma, f"{name} {100 * share:.0f} %")
     write_h264(target, frames, fps=video.fps or ASSUMED_FPS, crf=_RENDER_CRF)

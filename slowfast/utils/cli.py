@@ -40,6 +40,17 @@ def make_parser(description: str, example: str) -> argparse.ArgumentParser:
     )
 
 
+def at_least_one(text: str) -> int:
+    """Return a whole number above 0 (for `type=` of an argument).
+
+    Raises:
+        argparse.ArgumentTypeError: when it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
 def run(main: Callable[[], int | None]) -> None:
     """Call `main` and leave the process with the documented exit status.
 

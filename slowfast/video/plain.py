@@ -39,6 +39,8 @@ class PlainVideo:
         self._frames_THWC: np.ndarray | None = None
         self._fps = self._reference.fps
         self._asked = False
+        # Why a plain file was not decoded by `decode`, in words.
+        self.handed_over = ""
 
     @property
     def fps(self) -> float:
@@ -94,11 +96,14 @@ class PlainVideo:
             return
         try:
             frames_THWC = self._decode(self.path, length)
-        except Exception:  # decoders raise types of their own; the reference finds the reason
+        except Exception as error:  # decoders raise types of their own; the reference finds the reason
+            self.handed_over = " ".join(str(error).split())[:200] or type(error).__name__
             return
-        if len(frames_THWC) == length:
-            self._reference.close()
-            self._reference, self._frames_THWC = None, frames_THWC
+        if len(frames_THWC) != length:
+            self.handed_over = "it counts other frames than the file has"
+            return
+        self._reference.close()
+        self._reference, self._frames_THWC = None, frames_THWC
 
 
 def plain_length(path: str | Path) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from slowfast.datasets.darkening import copies_of, darken_file
+from slowfast.utils.errors import InputError
 from slowfast.video import VideoError, open_video
 from slowfast.video.probe import probe
 
@@ -63,3 +64,14 @@ def test_command(repo, clips, tmp_path):
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120).returncode == 2
     wrong = subprocess.run([*command[:-1], "2"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert wrong.returncode == 2 and "above 0" in wrong.stderr
+
+
+def test_the_source_is_spared(tmp_path, make_clip):
+    path = tmp_path / "a.mp4"
+    make_clip(path, 60)
+    before = path.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for target in (path, tmp_path / "link/a.mp4"):
+        with pytest.raises(InputError, match="take its place"):
+            darken_file(path, target, seed=0)
+    assert path.read_bytes() == before

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from slowfast.engine.doctor import Finding, examine
 
 
@@ -20,3 +22,15 @@ def test_a_missing_data_root_is_a_problem_with_its_fix(repo, tmp_path):
 
 def test_a_finding_is_one_line_with_its_fix():
     assert Finding("disk", "problem", "full", "free some").line() == "[problem] disk: full -> free some"
+
+
+def test_a_decoder_that_is_installed_but_fails_is_named(monkeypatch):
+    pytest.importorskip("decord")
+
+    def broken(path, length):
+        raise OSError("libavcodec is missing")
+
+    assert {finding.topic: finding for finding in examine()}["decoder decord"].state == "ok"
+    monkeypatch.setattr("slowfast.video.decord._decode", broken)
+    finding = {finding.topic: finding for finding in examine()}["decoder decord"]
+    assert finding.state == "note" and "libavcodec is missing" in finding.text and finding.fix

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from slowfast.config import load_config
-from slowfast.engine.predict import find_videos, predict_files, render, table
+from slowfast.engine.predict import Answer, find_videos, predict_files, render, table
 from slowfast.models import build_model
 from slowfast.utils.errors import InputError
 from slowfast.video import open_video
@@ -58,6 +59,14 @@ def test_names_that_would_be_ambiguous_are_whole_paths(made):
         find_videos([root / "none"])
 
 
+def test_a_file_that_is_given_twice_is_answered_once(made, monkeypatch):
+    root = made[0] / "clips"
+    monkeypatch.chdir(root)
+    assert [name for name, _ in find_videos([root / "deep", Path("deep/a.mp4"), root / "deep/../deep/b.mp4"])] == [
+        "a.mp4", "b.mp4"
+    ]  # fmt: skip
+
+
 def test_weights_of_other_classes_are_refused(made):
     root, cfg, _ = made
     other = load_config(CONFIG, ["MODEL.NUM_CLASSES", "7"])
@@ -77,6 +86,18 @@ def test_copies_show_both_pictures_and_the_answer(made, tmp_path):
         assert len(copy) == len(video) and copy.fps == video.fps
         assert np.abs(left - video.get_frames([5])[0]).mean() < 12
     assert right.mean() > left.mean() + 40
+
+
+def test_copies_spare_the_videos_and_each_other(tmp_path):
+    clip, other = tmp_path / "a.mp4", tmp_path / "a.mkv"
+    for path in (clip, other):
+        write_clip(path, 0, 0)
+    answers = [Answer(path.name, path, [("run", 0.75)]) for path in (clip, other)]
+    before = clip.read_bytes()
+    with pytest.raises(InputError, match="another folder"):
+        render(answers[0], tmp_path, 0.25)
+    assert clip.read_bytes() == before
+    assert [render(answer, tmp_path / "out", 0.25).name for answer in answers] == ["a.mp4", "a.mkv.mp4"]
 
 
 def test_command(made, repo, tmp_path):

@@ -1,6 +1,10 @@
 """Exit codes: 0, 1 internal, 2 bad input, 75 preempted, 130 interrupted."""
 
+import argparse
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -75,3 +79,18 @@ def test_help_ends_with_the_example(capsys):
 def test_wrong_usage_is_status_2(capsys):
     parser = cli.make_parser("Do a thing.", "python tools/thing.py")
     assert status_of(lambda: parser.parse_args(["--none"])) == 2
+
+
+def test_numbers_above_zero():
+    assert cli.at_least_one("12") == 12
+    for text in ("0", "-1", "1.5", "", "many"):
+        with pytest.raises(argparse.ArgumentTypeError, match="above 0"):
+            cli.at_least_one(text)
+
+
+def test_any_name_can_be_printed():
+    script = "from slowfast.utils import cli; cli.run(lambda: print('\\udcff \xfc'))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, b"\\udcff \\xfc")

@@ -111,9 +111,10 @@ def test_a_decoder_that_fails_hands_over_to_pyav(shared):
 
     path = shared / "videos/made_two_frames.mp4"
     expected = open_video(path).get_frames([0, 1])
-    for decode in (broken, short):
+    for decode, reason in ((broken, "out of order"), (short, "counts other frames")):
         video = PlainVideo(path, decode)
         assert np.array_equal(video.get_frames([0, 1]), expected) and len(video) == 2
+        assert reason in video.handed_over
 
 
 def test_long_videos_are_not_kept_decoded(shared):
