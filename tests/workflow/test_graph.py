@@ -41,7 +41,11 @@ def counts(text):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("nightcrawler", ROUNDS), ("demo", {**ROUNDS, "no_pseudo": 4})],
+    [
+        ("nightcrawler", ROUNDS),
+        ("demo", {**ROUNDS, "no_pseudo": 4}),
+        ("real_small", {**ROUNDS, "pseudo_labels": 2, "pseudo_stage": 4}),
+    ],
 )
 def test_dry_run_announces_every_job(name, expected, repo, tmp_path):
     done = snakemake(repo, tmp_path, "--configfile", str(repo / f"workflow/{name}.yaml"), "--dry-run", "--cores", "1")
@@ -57,6 +61,16 @@ def test_real_schedule_calls_the_scripts_of_the_21_experiments(repo, tmp_path):
     assert len(called) == 21
     stages = set(re.findall(r"generate_pseudo_label_stage(\d)\.py", done.stdout + done.stderr))
     assert stages == {"1", "2", "3", "4"}
+
+
+def test_setting_without_a_place_is_refused(repo, tmp_path):
+    arguments = ("--configfile", str(repo / "workflow/real_small.yaml"), "--dry-run", "--cores", "1", "--config")
+    done = snakemake(repo, tmp_path, *arguments, 'settings={"ovrrides": "SOLVER.MAX_EPOCH 1"}')
+    assert (
+        done.returncode == 1 and "no command of this schedule has a place for 'ovrrides'" in done.stdout + done.stderr
+    )
+    done = snakemake(repo, tmp_path, *arguments, 'settings={"overrides": "SOLVER.MAX_EPOCH 1"}', "--printshellcmds")
+    assert done.returncode == 0 and "SOLVER.MAX_EPOCH 1 >" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("how", ["--dag", "--rulegraph"])
