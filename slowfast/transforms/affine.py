@@ -116,8 +116,8 @@ def _empty_clip(frames: int, rows: int, length: int, columns: bool) -> np.ndarra
 def _sum_taps(aligned_THWC: np.ndarray, out_THWC: np.ndarray, weights_KH: np.ndarray, columns: bool) -> None:
     """Write sums of four neighbours along rows (or columns), with the weights of the row (or column)."""
     axis, unit = (0, 1) if columns else (1, 3)
-    length = out_THWC.shape[1 if columns else 2] * unit
     weights = torch.from_numpy(np.repeat(weights_KH, 3, 1)[:, None] if columns else weights_KH[..., None])
+    length = out_THWC.shape[1 if columns else 2] * unit
     for aligned_HWC, out_HWC in zip(aligned_THWC, out_THWC):
         levels = torch.from_numpy(aligned_HWC).flatten(1).double()
         total = levels.narrow(axis, 0, length) * weights[0]

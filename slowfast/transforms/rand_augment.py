@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageEnhance
 
 from slowfast.transforms.affine import affine, reach, rotation_matrix
 from slowfast.transforms.gamma import apply_table
@@ -23,11 +23,21 @@ INTERPOLATIONS = ("bicubic", "bilinear")
 Frames = np.ndarray
 
 
-def _each(frames_THWC: Frames, change: Callable[[Image.Image], Image.Image]) -> Frames:
-    """Apply a Pillow operation frame by frame."""
-    out_THWC = np.empty(frames_THWC.shape, np.uint8)
-    for index, frame in enumerate(frames_THWC):
-        out_THWC[index] = np.asarray(change(Image.fromarray(np.ascontiguousarray(frame))))
+def _by_histogram(frames_THWC: Frames, box: Box | None, tables_of: Callable[[np.ndarray], np.ndarray]) -> Frames:
+    """Return a box of the frames, each channel of each frame replaced through a table made from its histogram.
+
+    Args:
+        frames_THWC: uint8 RGB.
+        box: the part of the result that is wanted, default all.
+        tables_of: from histograms int64 (N, 256) to tables (N, 256) of levels.
+    """
+    images = [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames_THWC]
+    counts = np.array([image.histogram() for image in images], np.int64)
+    tables = tables_of(counts.reshape(-1, 256)).clip(0, 255).astype(np.uint8).reshape(len(images), -1)
+    top, left, height, width = box or (0, 0, *frames_THWC.shape[1:3])
+    out_THWC = np.empty((len(images), height, width, 3), np.uint8)
+    for image, table, out in zip(images, tables.tolist(), out_THWC):
+        out[...] = image.crop((left, top, left + width, top + height)).point(table)
     return out_THWC
 
 
@@ -37,14 +47,31 @@ def _blend_table(level: int, factor: float) -> bytes:
     return Image.blend(Image.new("L", ramp.size, level), ramp, factor).tobytes()
 
 
-def auto_contrast(frames_THWC: Frames) -> Frames:
-    """Stretch the levels of every channel of every frame to 0..255."""
-    return _each(frames_THWC, ImageOps.autocontrast)
+def auto_contrast(frames_THWC: Frames, box: Box | None = None) -> Frames:
+    """Stretch the levels of every channel of every frame to 0..255; a box of the result."""
+    return _by_histogram(frames_THWC, box, _stretching_tables)
 
 
-def equalize(frames_THWC: Frames) -> Frames:
-    """Equalise the histogram of every channel of every frame."""
-    return _each(frames_THWC, ImageOps.equalize)
+def _stretching_tables(counts_N256: np.ndarray) -> np.ndarray:
+    """Return the tables that take the darkest level that occurs to 0 and the brightest to 255."""
+    low, high = (counts_N256 > 0).argmax(1)[:, None], 255 - (counts_N256[:, ::-1] > 0).argmax(1)[:, None]
+    ramp = np.arange(256)
+    scale = 255.0 / np.maximum(high - low, 1)
+    return np.where(high > low, np.trunc(ramp * scale + -low * scale), ramp)
+
+
+def equalize(frames_THWC: Frames, box: Box | None = None) -> Frames:
+    """Equalise the histogram of every channel of every frame; a box of the result."""
+    return _by_histogram(frames_THWC, box, _equalizing_tables)
+
+
+def _equalizing_tables(counts_N256: np.ndarray) -> np.ndarray:
+    """Return the tables that make all levels about equally frequent, with Pillow's whole numbers."""
+    total = counts_N256.sum(1)
+    last = np.take_along_axis(counts_N256, 255 - (counts_N256[:, ::-1] > 0).argmax(1)[:, None], 1)[:, 0]
+    step = ((total - last) // 255)[:, None]
+    below = counts_N256.cumsum(1) - counts_N256
+    return np.where(step > 0, (step // 2 + below) // np.maximum(step, 1), np.arange(256))
 
 
 def invert(frames_THWC: Frames) -> Frames:
@@ -74,13 +101,15 @@ def color(frames_THWC: Frames, factor: float) -> Frames:
     return np.asarray(ImageEnhance.Color(tall).enhance(factor)).reshape(frames_THWC.shape)
 
 
-def contrast(frames_THWC: Frames, factor: float) -> Frames:
-    """Blend every frame with its mean grey level."""
-    out_THWC = np.empty(frames_THWC.shape, np.uint8)
-    for index, frame in enumerate(frames_THWC):
+def contrast(frames_THWC: Frames, factor: float, box: Box | None = None) -> Frames:
+    """Blend every frame with its mean grey level; a box of the result."""
+    top, left, height, width = box or (0, 0, *frames_THWC.shape[1:3])
+    out_THWC = np.empty((len(frames_THWC), height, width, 3), np.uint8)
+    for frame, out in zip(frames_THWC, out_THWC):
         histogram = Image.fromarray(np.ascontiguousarray(frame)).convert("L").histogram()
         mean = sum(level * count for level, count in enumerate(histogram)) / sum(histogram)
-        out_THWC[index] = apply_table(frame, _blend_table(int(mean + 0.5), factor))
+        table = _blend_table(int(mean + 0.5), factor)
+        out[...] = apply_table(frame[top : top + height, left : left + width], table)
     return out_THWC
 
 
@@ -140,7 +169,8 @@ class Operation:
 
     Args:
         argument: rule from (level, sign) to the argument, or None for an operation without one.
-        change: from frames (and argument) to frames; None for a geometric operation.
+        change: from frames (and argument; and a box where it looks at the whole frame) to frames; None for a geometric
+            operation.
         matrix: from (H, W, argument) to the affine matrix of a geometric operation.
         halo: how far around its own pixel an output value looks, None for the whole frame.
     """
@@ -216,8 +246,11 @@ def apply_plan(frames_THWC: Frames, plan: Plan, interpolation: str = "bicubic", 
             frames_THWC = affine(frames_THWC, operation.matrix(*size, *arguments), interpolation, after, part, size)
         else:
             top, left, height, width = after
-            frames_THWC = operation.change(frames_THWC, *arguments)
-            frames_THWC = _cut(frames_THWC, (top - part[0], left - part[1], height, width))
+            place = (top - part[0], left - part[1], height, width)
+            if operation.halo is None:
+                frames_THWC = operation.change(frames_THWC, *arguments, place)
+            else:
+                frames_THWC = _cut(operation.change(frames_THWC, *arguments), place)
         part = after
     return frames_THWC
 

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
 from slowfast.transforms import rand_augment
 from slowfast.transforms.rand_augment import OPERATIONS, apply_operation, apply_plan, parse_policy
@@ -59,6 +59,29 @@ def test_sharpness_and_contrast_are_pillows():
             ):
                 expected = [np.asarray(enhancer(Image.fromarray(frame)).enhance(factor)) for frame in frames]
                 assert np.array_equal(change(frames, factor), np.stack(expected)), (enhancer, factor, height)
+
+
+def test_histogram_operations_are_pillows():
+    rng = np.random.default_rng(0)
+    flat = np.full((20, 28, 3), 77, np.uint8)
+    kinds = [
+        flat,
+        (flat + rng.integers(0, 2, flat.shape)).astype(np.uint8),
+        255 * rng.integers(0, 2, flat.shape),
+        rng.integers(40, 60, flat.shape),
+        rng.exponential(6, flat.shape).clip(0, 255),
+        rng.integers(0, 256, flat.shape),
+    ]
+    for height, width in ((20, 28), (15, 17), (1, 1), (2, 9)):
+        frames = np.stack([kind[:height, :width].astype(np.uint8) for kind in kinds])
+        for change, expected in (
+            (rand_augment.auto_contrast, ImageOps.autocontrast),
+            (rand_augment.equalize, ImageOps.equalize),
+        ):
+            wanted = np.stack([np.asarray(expected(Image.fromarray(frame))) for frame in frames])
+            assert np.array_equal(change(frames), wanted), (change, height)
+            if height > 2:
+                assert np.array_equal(change(frames, (2, 3, 7, 9)), wanted[:, 2:9, 3:12])
 
 
 def test_extreme_levels():
