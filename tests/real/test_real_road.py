@@ -9,7 +9,7 @@ import pytest
 from slowfast.ensemble import load_predictions
 
 VOTERS = ("uniformer_b32_ssv2", "uniformer_b32_k600", "mvit_b32_k600", "sf32_k700")
-SHORT = ("SOLVER.MAX_EPOCH", "1", "BN.NUM_BATCHES_PRECISE", "2")
+SHORT = ("SOLVER.MAX_EPOCH", "1", "BN.NUM_BATCHES_PRECISE", "2", "TRAIN.BATCH_SIZE", "4")
 
 
 def test_train_adapt_and_test_one_network(real, tmp_path):
@@ -78,3 +78,10 @@ def test_published_experiment_trains_on_real_clips(real, tmp_path):
     assert any("target_loss" in line for line in metrics), said[-2000:]
     predictions = load_predictions(tmp_path / "out" / "total_unlabelx4x64x1x1.pkl")
     assert predictions.score_kind == "probs" and predictions.video_preds.shape == (24, 6)
+    assert np.isfinite(predictions.video_preds).all() and predictions.video_names == real.names("total_unlabel.csv")
+    before = (tmp_path / "out" / "best.pyth").read_bytes()
+    (tmp_path / "out" / "total_unlabelx4x64x1x1.pkl").unlink()
+    said = real.tool("bash", real.repo / "exp_pseudo_stage2" / "mvit_b32_k600" / "test.sh", *words)
+    again = load_predictions(tmp_path / "out" / "total_unlabelx4x64x1x1.pkl")
+    np.testing.assert_array_equal(again.video_preds, predictions.video_preds)
+    assert (tmp_path / "out" / "best.pyth").read_bytes() == before, said[-2000:]
