@@ -3,6 +3,7 @@
 import bisect
 import contextlib
 import functools
+import itertools
 import os
 import re
 import time
@@ -53,8 +54,11 @@ class PyAVVideo:
         try:
             self._fps = _fps_of(_video_stream(self._container, self.path))
         except VideoError:
-            self.close()
+            self._container.close()
             raise
+        # A file without one frame is refused at once; decoding goes on from there.
+        self._decoding = self._frames()
+        self._begun: Iterator[av.VideoFrame] | None = itertools.chain([next(self._decoding)], self._decoding)
 
     @property
     def fps(self) -> float:
@@ -92,10 +96,8 @@ class PyAVVideo:
 
     def close(self) -> None:
         """Free the decoder and the held frames."""
-        self._held = None
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+        self._held = self._begun = None
+        self._decoding.close()
 
     def __enter__(self) -> "PyAVVideo":
         return self
@@ -115,7 +117,7 @@ class PyAVVideo:
         held: list[av.VideoFrame] | None = []
         count = used = 0
         index = _Index()
-        for frame in self._frames():
+        for frame in self._all_frames():
             count += 1
             index.add(frame)
             self._size = self._size or (frame.width, frame.height)
@@ -153,23 +155,31 @@ class PyAVVideo:
         with self._open() as container, contextlib.suppress(av.error.FFmpegError):
             yield from _from_keyframes(container, _one_thread(_video_stream(container, self.path)), needed, index)
 
+    def _all_frames(self) -> Iterator[av.VideoFrame]:
+        """Return what opening began to decode, and after that decode from the start again."""
+        begun, self._begun = self._begun, None
+        return begun if begun is not None else self._frames()
+
     def _frames(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded, in the decoder's output order, and note what could not.
 
         Raises:
             VideoError: when there is none, or decoding takes too long.
         """
-        deadline = time.monotonic() + self._timeout
+        spent, since = 0.0, time.monotonic()
         tally = _Tally()
         container, self._container = self._container or self._open(), None
         with container:
             stream = _one_thread(_video_stream(container, self.path))
             for packet in _packets(container, stream):
-                yield from tally.decode(packet)
-                if time.monotonic() > deadline:
+                frames = tally.decode(packet)
+                spent += time.monotonic() - since
+                if spent > self._timeout:
                     raise VideoError(
                         self.path, f"decoding took longer than {self._timeout:.0f} s ({tally.frames} frames)"
                     )
+                yield from frames
+                since = time.monotonic()
             if tally.frames == 0:
                 raise VideoError(
                     self.path, f"not one frame can be decoded ({tally.reason or 'frame data are missing'})"

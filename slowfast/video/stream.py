@@ -60,7 +60,7 @@ class StreamedVideo(PyAVVideo):
             VideoError: when there is none.
         """
         clock = Clock(self.fps or ASSUMED_FPS)
-        for frame in self._frames():
+        for frame in self._all_frames():
             self._size = self._size or (frame.width, frame.height)
             yield StreamedFrame(clock.time_of(frame.time), functools.partial(self._to_rgb, frame))
 

@@ -50,7 +50,7 @@ def test_refusals_are_the_same(shared, backend):
         texts = []
         for decoder in ("pyav", backend):
             with pytest.raises(VideoError) as caught:
-                len(open_video(shared / "videos/broken" / name, decoder))
+                open_video(shared / "videos/broken" / name, decoder)
             texts.append(str(caught.value))
         assert texts[0] == texts[1]
 
