@@ -172,6 +172,7 @@ _C.SOLVER.WARMUP_START_LR = 0.01  # learning rate at epoch 0 of the warm-up
 _C.SOLVER.STEPS = []  # first epochs of the constant pieces of steps_with_relative_lrs
 _C.SOLVER.LRS = []  # their learning rates relative to BASE_LR
 _C.SOLVER.MAX_EPOCH = 300  # epochs of a run
+_C.SOLVER.CYCLES = 1  # warm restarts: the schedule of MAX_EPOCH / CYCLES epochs is run this often
 _C.SOLVER.MOMENTUM = 0.9  # sgd
 _C.SOLVER.DAMPENING = 0.0  # sgd
 _C.SOLVER.NESTEROV = True  # sgd

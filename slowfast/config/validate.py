@@ -37,7 +37,7 @@ _CHOICES = {
 _POSITIVE = (
     "MODEL.NUM_CLASSES", "DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE",
     "TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS",
-    "SOLVER.MAX_EPOCH", "AUG.NUM_SAMPLE", "LOG_PERIOD", "NUM_SHARDS", "BN.NUM_BATCHES_PRECISE",
+    "SOLVER.MAX_EPOCH", "SOLVER.CYCLES", "AUG.NUM_SAMPLE", "LOG_PERIOD", "NUM_SHARDS", "BN.NUM_BATCHES_PRECISE",
     "FEATURES.STRIDE", "FEATURES.BATCH_SIZE", "FEATURES.DECODERS",
 )  # fmt: skip
 _NOT_NEGATIVE = (
@@ -239,6 +239,8 @@ def _wrong_training(cfg: CfgNode) -> Iterator[str]:
         yield "SOLVER.STEPS and SOLVER.LRS need the same length"
     if cfg.SOLVER.LR_POLICY == "steps_with_relative_lrs" and not cfg.SOLVER.STEPS:
         yield "SOLVER.LR_POLICY steps_with_relative_lrs needs SOLVER.STEPS and SOLVER.LRS"
+    if cfg.SOLVER.CYCLES > 1 and cfg.SOLVER.LR_POLICY != "cosine":
+        yield f"SOLVER.CYCLES {cfg.SOLVER.CYCLES} needs SOLVER.LR_POLICY cosine"
     if cfg.SOLVER.LR_POLICY == "cosine" and cfg.SOLVER.COSINE_END_LR > cfg.SOLVER.BASE_LR:
         yield "SOLVER.COSINE_END_LR is above SOLVER.BASE_LR"
     if cfg.DATA.CLASS_NAMES and len(cfg.DATA.CLASS_NAMES) != cfg.MODEL.NUM_CLASSES:

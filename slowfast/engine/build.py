@@ -60,6 +60,7 @@ def build_schedule(cfg: CfgNode, steps_per_epoch: int = 0) -> LRSchedule:
         policy=cfg.SOLVER.LR_POLICY,
         steps=tuple(cfg.SOLVER.STEPS),
         relative_lrs=tuple(cfg.SOLVER.LRS),
+        cycles=cfg.SOLVER.CYCLES,
     )
 
 

@@ -20,6 +20,8 @@ class LRSchedule:
         policy: `cosine` or `steps_with_relative_lrs`.
         steps: first epochs of the constant pieces.
         relative_lrs: factors on base_lr of these pieces.
+        cycles: warm restarts, warm-up included: the schedule of max_epoch / cycles epochs is run this often
+            (SGDR, Loshchilov and Hutter 2017, section 3).
     """
 
     base_lr: float
@@ -32,14 +34,22 @@ class LRSchedule:
     policy: str = "cosine"
     steps: Sequence[float] = ()
     relative_lrs: Sequence[float] = ()
+    cycles: int = 1
 
     def at(self, epoch: float) -> float:
         """Return the learning rate at `epoch` (fractional, from 0)."""
+        if self.cycles > 1:
+            epoch %= self._cycle
         if epoch >= self.warmup_epochs:
             return self._main(epoch)
         top = self._main(self.warmup_epochs)
         stretch = self.warmup_steps / (self.warmup_steps - 1) if self.warmup_steps > 1 else 1.0
         return self.warmup_start_lr + stretch * epoch * (top - self.warmup_start_lr) / self.warmup_epochs
+
+    @property
+    def _cycle(self) -> float:
+        """Epochs from one restart to the next."""
+        return self.max_epoch / self.cycles
 
     def _main(self, epoch: float) -> float:
         """Return the schedule without warm-up."""
@@ -47,7 +57,7 @@ class LRSchedule:
             piece = max(index for index, first in enumerate(self.steps) if first <= max(epoch, self.steps[0]))
             return self.base_lr * self.relative_lrs[piece]
         offset = self.warmup_epochs if self.cosine_after_warmup else 0.0
-        length = self.max_epoch - offset
+        length = self._cycle - offset
         if length <= 0:
             return self.base_lr
         phase = math.cos(math.pi * (epoch - offset) / length)

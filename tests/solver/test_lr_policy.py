@@ -35,3 +35,13 @@ def test_rates_equal_golden(golden):
 def test_warmup_longer_than_the_run_reaches_towards_the_base_rate():
     schedule = LRSchedule(base_lr=1.0, max_epoch=2, warmup_epochs=4, warmup_start_lr=0.0, cosine_after_warmup=True)
     assert [schedule.at(epoch) for epoch in (0, 1, 2)] == [0.0, 0.25, 0.5]
+
+
+def test_warm_restarts_repeat_one_cycle():
+    options = {"base_lr": 1.0, "end_lr": 0.01, "warmup_epochs": 0.25, "cosine_after_warmup": True}
+    whole = LRSchedule(max_epoch=8, cycles=4, **options)
+    part = LRSchedule(max_epoch=2, **options)
+    for epoch in (0.0, 0.1, 0.25, 1.0, 1.75):
+        for cycle in range(4):
+            assert whole.at(2 * cycle + epoch) == pytest.approx(part.at(epoch), abs=1e-12)
+    assert whole.at(2.25) > 50 * whole.at(1.99)
