@@ -17,7 +17,7 @@ from slowfast.transforms.gamma import apply_gamma, gamma_table
 from slowfast.transforms.rand_augment import RandAugment, apply_plan
 
 # Frames are resized in pieces whose float copies stay in the processor's cache and in memory that is reused.
-_CHUNK_BYTES = 1 << 20
+_CHUNK_VALUES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class EvalViews:
 
     def finish(self, video: EvalFrames, out_VCTHW: torch.Tensor) -> None:
         """Write the clips of a video to `out_VCTHW`, on its device; see `__call__`."""
-        step = _frames_at_once(video.frames_NHWC, out_VCTHW.device)
+        resized = spatial.short_side_size(*video.frames_NHWC.shape[1:3], self.size)
+        step = _frames_at_once(video.frames_NHWC, resized, out_VCTHW.device)
         places = _places(video.rows_VT.numpy(), len(video.frames_NHWC))
         for first in range(0, len(video.frames_NHWC), step):
             levels_CNHW = _planes(video.frames_NHWC[first : first + step], out_VCTHW.device, self.gamma)
@@ -184,7 +185,7 @@ class TrainViews:
     def finish(self, clip: TrainFrames, out_VCTHW: torch.Tensor) -> None:
         """Resize, cut, mirror, normalise and erase, on the device of `out_VCTHW`, float32 (1, 3, T, size, size)."""
         out_CTHW = out_VCTHW[0]
-        step = _frames_at_once(clip.frames_THWC, out_CTHW.device)
+        step = _frames_at_once(clip.frames_THWC, clip.resized, out_CTHW.device)
         for first in range(0, len(clip.frames_THWC), step):
             levels_CTHW = _planes(clip.frames_THWC[first : first + step], out_CTHW.device)
             chunk_CTHW = spatial.cut(spatial.resize(levels_CTHW, *clip.resized), self.size, *clip.offset)
@@ -224,11 +225,11 @@ def _host_tensor(shape: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(array)
 
 
-def _frames_at_once(frames_THWC: torch.Tensor, device: str | torch.device) -> int:
-    """Return how many frames one piece of work has: all on a GPU."""
+def _frames_at_once(frames_THWC: torch.Tensor, resized: tuple[int, int], device: str | torch.device) -> int:
+    """Return how many frames one piece of work has, before and after resizing to (height, width): all on a GPU."""
     if torch.device(device).type != "cpu":
         return max(1, len(frames_THWC))
-    return max(1, _CHUNK_BYTES // max(1, frames_THWC[0].numel()))
+    return max(1, _CHUNK_VALUES // max(1, frames_THWC[0].numel(), 3 * math.prod(resized)))
 
 
 def _planes(frames_THWC: torch.Tensor, device: str | torch.device, gamma: float = 1.0) -> torch.Tensor:
