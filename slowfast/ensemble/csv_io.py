@@ -58,19 +58,19 @@ def _label(text: str, path: str | Path, line: int) -> int:
         raise InputError(f"{path}, line {line}: the label {text!r} is not a whole number; write -1 for none") from None
 
 
-def _number(text: str) -> bool:
+def _number_or_empty(text: str) -> bool:
     try:
-        float(text)
+        float(text or "nan")
     except ValueError:
         return False
     return True
 
 
 def _name_and_label(row: list[str]) -> tuple[str, str]:
-    """Return the name, which may hold commas, and the text of the label; further columns must be numbers."""
+    """Return the name, which may hold commas, and the text of the label; further columns must be numbers or empty."""
     if len(row) == 1:
         return row[0].strip(), "-1"
-    end = 1 if all(map(_number, row[1:])) else len(row) - 1
+    end = 1 if all(map(_number_or_empty, row[1:])) else len(row) - 1
     return ",".join(row[:end]).strip(), row[end]
 
 

@@ -34,7 +34,8 @@ def test_lists_of_all_kinds(tmp_path):
     ("row", "name", "label"),
     [
         ("kick, hard.mp4,3", "kick, hard.mp4", 3), ("a,1,b.mp4,-1", "a,1,b.mp4", -1), ('a"b.mp4,2', 'a"b.mp4', 2),
-        (" a.mp4 , 4", "a.mp4", 4), ("a.mp4,1,0.25,0.75", "a.mp4", 1), ('"x, y.mp4",5', "x, y.mp4", 5),
+        (" a.mp4 , 4", "a.mp4", 4), ("a.mp4,1,0.25,0.75", "a.mp4", 1), ("a.mp4,0,,", "a.mp4", 0),
+        ('"x, y.mp4",5', "x, y.mp4", 5),
     ],
 )  # fmt: skip
 def test_names_as_they_come(row, name, label, tmp_path):
