@@ -13,7 +13,8 @@ from torch import Tensor
 State = dict[str, Tensor]
 
 _ANYWHERE = ("module.", "backbone.", "_orig_mod.")
-_AT_START = ("encoder.", "model.")
+_AT_START = re.compile(r"^((encoder|model)\.)+")
+_WRAPPED = re.compile(r"^((module|_orig_mod|model)\.)+")
 
 
 def strip_prefixes(state: Mapping[str, Tensor]) -> State:
@@ -22,9 +23,7 @@ def strip_prefixes(state: Mapping[str, Tensor]) -> State:
     for name, tensor in state.items():
         for prefix in _ANYWHERE:
             name = name.replace(prefix, "")
-        for prefix in _AT_START:
-            name = name.removeprefix(prefix)
-        plain[name] = tensor
+        plain[_AT_START.sub("", name)] = tensor
     return plain
 
 
@@ -175,10 +174,11 @@ def _from_caffe2(state: Mapping[str, Tensor]) -> State:
 def candidates(state: Mapping[str, Tensor]) -> list[tuple[str, Callable[[], State]]]:
     """Return (layout, how to rename) for every layout that the keys of a state dict suggest, most specific first."""
     found: list[tuple[str, Callable[[], State]]] = []
-    if any(".attention.attention." in name for name in state):
-        found.append(("Hugging Face transformers", lambda: _from_hugging_face(state)))
-    if "pos_encoding.class_token" in state:
-        found.append(("torchvision", lambda: _from_torchvision(state)))
+    bare = {_WRAPPED.sub("", name): tensor for name, tensor in state.items()}
+    if any(".attention.attention." in name for name in bare):
+        found.append(("Hugging Face transformers", lambda: _from_hugging_face(bare)))
+    if "pos_encoding.class_token" in bare:
+        found.append(("torchvision", lambda: _from_torchvision(bare)))
     if any(re.search(r"s1\.pathway0_stem\.", name) for name in state):
         found.append(("PySlowFast", lambda: _from_pyslowfast(strip_prefixes(state))))
     if "conv1_w" in state:

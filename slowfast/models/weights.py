@@ -38,8 +38,8 @@ class LoadReport:
         matched: names of the network that got a value.
         missing: names of the network that kept their own.
         unexpected: names of the file that the network has no place for.
-        converted: (name, how) of matched tensors that had another shape.
-        dropped: (name, why) of tensors that were left out: another class count or shape.
+        converted: {name: how} of matched tensors that had another shape.
+        dropped: {name: why} of tensors that were left out: another class count or shape.
         share: matched share of the network's parameters outside the head, 0 to 1.
     """
 
@@ -48,19 +48,19 @@ class LoadReport:
     matched: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
-    converted: list[tuple[str, str]] = field(default_factory=list)
-    dropped: list[tuple[str, str]] = field(default_factory=list)
+    converted: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
     share: float = 0.0
 
     def summary(self) -> str:
         """Return the report as one line."""
         parts = [f"{len(self.matched)} tensors matched ({100 * self.share:.1f} % of the parameters outside the head)"]
         if self.converted:
-            parts.append(f"{len(self.converted)} of them converted ({self.converted[0][1]})")
+            parts.append(f"{len(self.converted)} of them converted ({next(iter(self.converted.values()))})")
         for label, names in (
             ("missing", self.missing),
             ("unexpected", self.unexpected),
-            ("dropped", [f"{name}: {why}" for name, why in self.dropped]),
+            ("dropped", [f"{name}: {why}" for name, why in self.dropped.items()]),
         ):
             if names:
                 parts.append(f"{len(names)} {label} ({_some(names)})")
@@ -70,10 +70,10 @@ class LoadReport:
         """Return every name, one per line, by what happened to it."""
         groups = (
             ("matched", self.matched),
-            ("converted", [f"{name}: {how}" for name, how in self.converted]),
+            ("converted", [f"{name}: {how}" for name, how in self.converted.items()]),
             ("missing (the network keeps its own values)", self.missing),
             ("unexpected (the network has no place)", self.unexpected),
-            ("dropped", [f"{name}: {why}" for name, why in self.dropped]),
+            ("dropped", [f"{name}: {why}" for name, why in self.dropped.items()]),
         )
         return "\n".join(
             "\n".join([f"{label}: {len(names)}", *(f"  {name}" for name in names)]) for label, names in groups
@@ -108,9 +108,9 @@ def load_weights(
     with torch.no_grad():
         for name, value in values.items():
             targets[name].copy_(value)
-    heads = [name for name, why in report.dropped if "classes" in why]
+    heads = [why for why in report.dropped.values() if "classes" in why]
     if heads:
-        logger.warning("%s: head left out: %s", path, dict(report.dropped)[heads[0]])
+        logger.warning("%s: head left out: %s", path, heads[0])
     return report
 
 
@@ -199,7 +199,7 @@ def unwrap_state(content: Any, path: str | Path) -> dict[str, Tensor]:
         InputError: there are no named tensors.
     """
     for _ in range(len(WRAPPERS)):
-        inner = [content[key] for key in WRAPPERS if _holds_tensors(content, key)]
+        inner = [content[key] for key in WRAPPERS if isinstance(content, Mapping) and _holds_tensors(content.get(key))]
         if not inner:
             break
         content = inner[0]
@@ -211,9 +211,12 @@ def unwrap_state(content: Any, path: str | Path) -> dict[str, Tensor]:
     return state
 
 
-def _holds_tensors(content: Any, key: str) -> bool:
-    """Tell whether `content[key]` is a mapping."""
-    return isinstance(content, Mapping) and isinstance(content.get(key), Mapping) and len(content[key]) > 0
+def _holds_tensors(content: Any, depth: int = 4) -> bool:
+    """Tell whether something is a mapping with tensors in it or in a wrapper inside."""
+    if depth == 0 or not isinstance(content, Mapping):
+        return False
+    inside = any(isinstance(value, Tensor) for value in content.values())
+    return inside or any(_holds_tensors(content.get(key), depth - 1) for key in WRAPPERS)
 
 
 def _match(model: nn.Module, state: dict[str, Tensor], path: str, layout: str) -> tuple[LoadReport, dict[str, Tensor]]:
@@ -223,7 +226,7 @@ def _match(model: nn.Module, state: dict[str, Tensor], path: str, layout: str) -
     other_head = _other_head(own, state)
     for name, tensor in state.items():
         if name in other_head or name.startswith(FOREIGN_HEADS):
-            report.dropped.append((name, other_head.get(name, "head of another network, its classes are not ours")))
+            report.dropped[name] = other_head.get(name, "head of another network, its classes are not ours")
         elif name not in own:
             report.unexpected.append(name)
         else:
@@ -250,10 +253,10 @@ def _fit(model: nn.Module, name: str, tensor: Tensor, own: Tensor, report: LoadR
         resized = resize_positions(tensor, own.shape, *grids[name]) if name in grids else None
         value, how = resized if resized is not None else (None, "")
     if value is None:
-        report.dropped.append((name, f"shape {tuple(tensor.shape)} in the file, {tuple(own.shape)} in the network"))
+        report.dropped[name] = f"shape {tuple(tensor.shape)} in the file, {tuple(own.shape)} in the network"
     else:
         values[name] = value
-        report.converted.append((name, how))
+        report.converted[name] = how
 
 
 def _other_head(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, str]:
@@ -268,7 +271,7 @@ def _other_head(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[
 
 def _refusal(report: LoadReport, smallest_share: float) -> str:
     """Return the sentence that refuses a file."""
-    dropped = [f"{name} {why}" for name, why in report.dropped]
+    dropped = [f"{name} {why}" for name, why in report.dropped.items()]
     parts = [f"{len(report.matched)} tensors match"]
     for label, names in (
         ("the network misses", report.missing),
