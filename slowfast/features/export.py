@@ -22,8 +22,8 @@ FORMATS = ("actionformer", "opentad", "npy")
 
 _ACTIONFORMER = """# The `dataset` part of an ActionFormer or TriDet configuration for these features.
 dataset:
-  json_file: {folder}/annotations.json
-  feat_folder: {folder}/features
+  json_file: "{folder}/annotations.json"
+  feat_folder: "{folder}/features"
   file_prefix: ""
   file_ext: .npy
   num_classes: {num_classes}
@@ -151,12 +151,14 @@ def _write_database(
             {**action, "label_id": labels.index(action["label"])} for action in entry["annotations"]
         ]
     write_json(target / "annotations.json", {"version": "1", "database": entries})
-    values = dict(folder=target.as_posix(), stride=stride, window=window, offset=window // 2, width=width)
+    values = dict(stride=stride, window=window, offset=window // 2, width=width)
     if kind == "actionformer":
-        write_text(target / "dataset.yaml", _ACTIONFORMER.format(num_classes=len(labels), **values))
+        inside_quotes = json.dumps(target.as_posix(), ensure_ascii=False)[1:-1]
+        text = _ACTIONFORMER.format(folder=inside_quotes, num_classes=len(labels), **values)
+        write_text(target / "dataset.yaml", text)
     else:
         write_text(target / "category_idx.txt", "".join(f"{label}\n" for label in labels))
-        write_text(target / "dataset.py", _OPENTAD.format(**values))
+        write_text(target / "dataset.py", _OPENTAD.format(folder=target.as_posix(), **values))
 
 
 def _write_index(target: Path, paths: dict[str, Path], entries: dict[str, Entry]) -> None:

@@ -36,8 +36,6 @@ from slowfast.video.stream import ASSUMED_FPS, StreamedVideo, resample
 
 logger = get_logger(__name__)
 
-# Batches of windows that wait for the network, for each video that is being decoded.
-_WAITING = 1
 _PLACES = ("start_frame", "end_frame", "start_time", "end_time")
 
 
@@ -164,6 +162,8 @@ class Event:
 class Decoders:
     """Threads that read videos; iterate over their events, in the order of each video.
 
+    While one batch is worked on, every thread makes its next one and no more, so that memory stays bounded by a batch.
+
     Args:
         videos: read in this order, each by one thread.
         open_reader: path to a `VideoReader`.
@@ -176,7 +176,8 @@ class Decoders:
         self._total = len(videos)
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._events: queue.Queue[Event] = queue.Queue(maxsize=_WAITING * count)
+        self._events: queue.Queue[Event] = queue.Queue()
+        self._free = threading.Semaphore(1)
         count = min(count, len(videos))
         self._threads = [threading.Thread(target=self._run, name=f"decoder-{n}", daemon=True) for n in range(count)]
 
@@ -190,6 +191,7 @@ class Decoders:
                 raise event.error
             finished += event.batch is None
             yield event
+            self._free.release()
 
     def close(self) -> None:
         """Stop the threads."""
@@ -221,13 +223,11 @@ class Decoders:
             yield Event(video, share=1.0, error=error)
 
     def _put(self, event: Event) -> None:
-        """Hand over an event, unless nobody listens any more."""
+        """Hand over an event once the one before has been worked on, unless nobody listens any more."""
         while not self._stop.is_set():
-            try:
-                self._events.put(event, timeout=0.1)
+            if self._free.acquire(timeout=0.1):
+                self._events.put(event)
                 return
-            except queue.Full:
-                continue
 
 
 class Extraction:
@@ -272,13 +272,14 @@ class Extraction:
             The rows in the order of finishing.
 
         Raises:
-            InputError: when a feature file of other settings is there.
+            InputError: when a feature file of other settings, or an index of another form, is there.
         """
         rows = {video.name: self._existing(video) for video in videos}
         left = [video for video in videos if rows[video.name] is None]
         done = [row for row in rows.values() if row is not None]
         for row in done:
             index.add(row)
+        index.flush()
         if done:
             logger.info("%d of %d videos are there already or cannot be done", len(done), len(videos))
         progress = VideoProgress(left, emit=logger.info)

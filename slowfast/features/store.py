@@ -11,9 +11,11 @@ import io
 import json
 import os
 import re
+import struct
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,9 @@ _MORE_ROWS = ("start_time", "end_time")
 _MORE_SCALARS = ("source_fps", "num_frames", "problems", "settings")
 # Features hardly shrink when packed; a file that unpacks to this many times its size (and more than a little) is none.
 _MAX_UNPACKED, _SMALL = 8, 16 << 20
+# What the readers of zip archives and arrays raise on damaged files.
+_DAMAGE = (OSError, ValueError, EOFError, TypeError, LookupError, AttributeError, RuntimeError, SyntaxError)
+_DAMAGE += (OverflowError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def load_features(path: str | Path) -> Features:
                 raise ForeignFile(f"{path}: not a feature file of this tool (it lacks {', '.join(missing)})")
             values: dict[str, Any] = {name: arrays[name] for name in (*_ROWS, *_MORE_ROWS) if name in arrays}
             values |= {name: arrays[name].item() for name in (*_SCALARS, *_MORE_SCALARS) if name in arrays}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except _DAMAGE as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise DamagedFile(f"{path}: not a whole npz file ({words})") from None
     lengths = {name: len(np.atleast_1d(values[name])) for name in _ROWS}
@@ -271,13 +276,13 @@ def read_index(path: str | Path) -> list[IndexRow]:
     Raises:
         InputError: when the file has another form.
     """
-    with open(path, newline="", encoding="utf-8") as handle:
-        rows = list(csv.reader(handle))
     try:
+        with open(path, newline="", encoding="utf-8") as handle:
+            rows = list(csv.reader(handle))
         if tuple(rows[0]) != COLUMNS:
             raise ValueError
         return [IndexRow(row[0], int(row[1]), float(row[2]), int(row[3]), row[4]) for row in rows[1:]]
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, csv.Error, IsADirectoryError):
         raise InputError(f"{path}: not an index of features (columns {','.join(COLUMNS)}); move it away") from None
 
 

@@ -53,7 +53,7 @@ def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[
     owners: dict[Path, str] = {}
     for path in chosen:
         name = path.relative_to(folder).as_posix()
-        target = output / path.absolute().parent.name / f"{path.stem}.npz"
+        target = output / Path(os.path.abspath(path)).parent.name / f"{path.stem}.npz"
         videos.append(VideoFile(name, path, target, owners.get(target, "")))
         owners.setdefault(target, name)
     return videos

@@ -1,6 +1,6 @@
 """Which frames make a window: pure functions of the length, and the same windows from a stream of unknown length.
 
-Legend: B windows of a batch, T frames of a window, M different frames of a batch, C channels, H W pixels.
+Legend: B windows of a batch, T frames of a window, M different frames of a batch, N = B * T, C channels, H W pixels.
 """
 
 from collections import deque
@@ -67,10 +67,10 @@ class WindowPlan:
 
 @dataclass(frozen=True)
 class WindowBatch:
-    """Some windows of one video; a frame that several of them show is there once.
+    """Some windows of one video; a frame that several of them show is there once, as the stream holds it.
 
     Args:
-        frames_CMHW: the different frames, float32.
+        frames: the M different frames, each float32 (C, 1, H, W).
         rows_BT: which of them make each window, int64.
         start_frame: first frame used, int64 (B,).
         end_frame: last frame used, int64 (B,).
@@ -78,8 +78,8 @@ class WindowBatch:
         end_time: seconds of the last frame used, float64 (B,).
     """
 
-    frames_CMHW: torch.Tensor
-    rows_BT: torch.Tensor
+    frames: tuple[torch.Tensor, ...]
+    rows_BT: np.ndarray
     start_frame: np.ndarray
     end_frame: np.ndarray
     start_time: np.ndarray
@@ -90,10 +90,9 @@ class WindowBatch:
 
     def clips(self, device: torch.device) -> torch.Tensor:
         """Return the windows as float32 (B, 3, T, H, W) on a device; each frame travels once."""
-        frames_CMHW = self.frames_CMHW.to(device, non_blocking=True)
-        rows_BT = self.rows_BT.to(device)
-        clips_CBTHW = frames_CMHW.index_select(1, rows_BT.flatten()).unflatten(1, tuple(rows_BT.shape))
-        return clips_CBTHW.transpose(0, 1)
+        frames = [frame.to(device, non_blocking=True) for frame in self.frames]
+        clips_CNHW = torch.cat([frames[row] for row in self.rows_BT.flatten().tolist()], dim=1)
+        return clips_CNHW.unflatten(1, self.rows_BT.shape).transpose(0, 1)
 
 
 class WindowStream:
@@ -165,8 +164,8 @@ class WindowStream:
         needed, rows = np.unique(frames_BT, return_inverse=True)
         first, last = frames_BT[:, 0], frames_BT[:, -1]
         return WindowBatch(
-            frames_CMHW=torch.cat([self._held[index][0].result() for index in needed.tolist()], dim=1),
-            rows_BT=torch.from_numpy(rows.reshape(frames_BT.shape)),
+            frames=tuple(self._held[index][0].result() for index in needed.tolist()),
+            rows_BT=rows.reshape(frames_BT.shape),
             start_frame=first,
             end_frame=last,
             start_time=np.array([self._held[index][1] for index in first.tolist()]),

@@ -1,6 +1,8 @@
-"""Program of the memory test: print the peak memory in KiB after reading each video in turn.
+"""Program of the memory test: extract from each video in turn; print frames, windows and the peak memory in KiB so far.
 
-usage: peak.py CONFIG VIDEO...
+usage: peak.py OUTPUT VIDEO...
+
+The windows and frames are those of ViT-L, the network behind them is tiny.
 """
 
 import resource
@@ -9,14 +11,21 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+REPO = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPO))
 
 from slowfast.config import load_config
-from slowfast.features.build import build_plan, build_preprocess
-from slowfast.features.extractor import VideoReader
+from slowfast.features.build import build_extraction
+from slowfast.features.store import FeatureIndex
+from slowfast.features.videos import VideoFile
+from slowfast.models import build_model
 
-cfg = load_config(sys.argv[1])
-for path in sys.argv[2:]:
-    reader = VideoReader(path, plan=build_plan(cfg), prepare=build_preprocess(cfg), batch_size=4)
-    windows = sum(len(batch.clips(torch.device("cpu"))) for batch in reader)
-    print(reader.facts["num_frames"], windows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+SMALL = ["NUM_GPUS", "0", "VIDEOMAE.EMBED_DIM", "32", "VIDEOMAE.DEPTH", "1", "VIDEOMAE.NUM_HEADS", "2"]
+
+cfg = load_config(REPO / "configs/features/videomae_vitl_hybrid_k700.yaml", SMALL)
+output = Path(sys.argv[1])
+for number, path in enumerate(sys.argv[2:]):
+    extraction = build_extraction(cfg, build_model(cfg), torch.device("cpu"), "random")
+    video = VideoFile(str(number), Path(path), output / f"{number}.npz")
+    row = extraction.run([video], FeatureIndex(output))[0]
+    print(row.frames, row.windows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -26,9 +26,10 @@ def annotations(tmp_path):
 
 
 def test_actionformer(finished, tmp_path, annotations):
-    said = export_features(finished, tmp_path / "out", "actionformer", annotations)
+    out = tmp_path / 'out: "1" #'
+    said = export_features(finished, out, "actionformer", annotations)
     assert said.startswith("5 videos") and "1 annotated ones have no features (Nobody_9)" in said
-    config = yaml.safe_load((tmp_path / "out/dataset.yaml").read_text())["dataset"]
+    config = yaml.safe_load((out / "dataset.yaml").read_text())["dataset"]
     database = json.loads(Path(config["json_file"]).read_text())["database"]
     assert set(database) == {"Dash_1", "Rear_1", "Right_1", "Dashboard_2", "Right_2"}
     for key, video in database.items():

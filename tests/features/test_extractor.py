@@ -74,6 +74,13 @@ def test_half_a_file_from_elsewhere_is_written_anew(helpers, clips, finished, tm
     assert helpers.contents(tmp_path) == helpers.contents(finished)
 
 
+def test_an_index_of_others_stops_before_the_work(helpers, clips, tmp_path, monkeypatch):
+    (tmp_path / "features.csv").write_text("name;duration\n")
+    monkeypatch.setattr(FeatureNetwork, "__call__", None)
+    with pytest.raises(InputError, match="not an index of features"):
+        helpers.extract(clips, tmp_path)
+
+
 def test_files_of_others_are_kept(helpers, clips, tmp_path):
     target = tmp_path / "user_1" / "Dash_1.npz"
     target.parent.mkdir()
@@ -144,8 +151,8 @@ def test_every_network_gives_features(helpers, name, repo, clips, tmp_path):
 
 
 def some_batch(count: int) -> WindowBatch:
-    frames = torch.randn(3, 8 * count, 32, 32, generator=torch.Generator().manual_seed(0))
-    rows = torch.arange(8 * count).reshape(count, 8)
+    frames = torch.randn(3, 8 * count, 32, 32, generator=torch.Generator().manual_seed(0)).split(1, dim=1)
+    rows = np.arange(8 * count).reshape(count, 8)
     places = np.arange(count)
     return WindowBatch(frames, rows, places, places, places / 1, places / 1)
 

@@ -67,6 +67,23 @@ def test_half_a_file_is_damaged(tmp_path, share):
         load_features(tmp_path / "a.npz")
 
 
+def test_every_damage_is_a_sentence(tmp_path):
+    """Flipped bytes reach zip, zlib and the header of an array; none may end a run."""
+    np.savez_compressed(tmp_path / "whole.npz", **vars(features(20)))
+    data = (tmp_path / "whole.npz").read_bytes()
+    damaged = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        flipped = bytearray(data)
+        flipped[rng.integers(len(data))] ^= rng.integers(1, 256)
+        (tmp_path / "a.npz").write_bytes(flipped)
+        try:
+            load_features(tmp_path / "a.npz")
+        except (DamagedFile, ForeignFile):
+            damaged += 1
+    assert damaged > 200
+
+
 def test_a_wrong_size_does_not_hide_a_changed_number(tmp_path):
     path = tmp_path / "a.npz"
     save_features(path, features(20))
@@ -143,13 +160,14 @@ def test_index_merges_the_rows_of_several_processes(tmp_path):
     assert [row.has_features for row in read_index(tmp_path / "features.csv")] == [False, True, True]
 
 
-def test_an_index_of_another_form_is_not_touched(tmp_path):
-    (tmp_path / "features.csv").write_text("name;duration\nx;5\n")
+@pytest.mark.parametrize("data", [b"name;duration\nx;5\n", b"", b"\xff\xfe", b"video,frames,fps,windows,status\na,1\n"])
+def test_an_index_of_another_form_is_not_touched(tmp_path, data):
+    (tmp_path / "features.csv").write_bytes(data)
     index = FeatureIndex(tmp_path)
     index.add(row_of("b.mp4", features()))
     with pytest.raises(InputError, match="not an index of features"):
         index.flush()
-    assert (tmp_path / "features.csv").read_text() == "name;duration\nx;5\n"
+    assert (tmp_path / "features.csv").read_bytes() == data
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):

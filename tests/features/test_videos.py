@@ -25,6 +25,11 @@ def test_a_view_is_the_start_of_the_file_name(folder):
     assert len(find_videos(folder, "out")) == 5
 
 
+def test_outputs_stay_below_the_output_folder(folder):
+    found = find_videos(folder / "user_1" / "..", "out", "Dash_0")
+    assert [str(video.output) for video in found] == ["out/videos/Dash_0.npz"]
+
+
 def test_links_are_followed_once(folder):
     (folder / "user_1" / "round").symlink_to(folder, target_is_directory=True)
     (folder.parent / "elsewhere").mkdir()
