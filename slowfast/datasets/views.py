@@ -218,9 +218,10 @@ def _host_tensor(shape: tuple[int, ...]) -> torch.Tensor:
     Two are kept, because a loop holds its batch while the next one is made.
     """
     size = math.prod(shape)
-    free = [entry for entry in _USED if entry[0].size == size and entry[1]() is None]
-    memory = free[0][0] if free else np.empty(size, np.float32)
-    array = memory.reshape(shape)
+    free = [memory for memory, user in _USED if memory.size >= size and user() is None]
+    memory = min(free, key=len, default=None)
+    memory = np.empty(size, np.float32) if memory is None else memory
+    array = memory[:size].reshape(shape)
     _USED[:] = [(memory, weakref.ref(array)), *(entry for entry in _USED if entry[0] is not memory)][:2]
     return torch.from_numpy(array)
 

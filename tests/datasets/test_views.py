@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from slowfast.datasets.sampling import FrameSampling
-from slowfast.datasets.views import EvalViews, Normalisation, TrainViews
+from slowfast.datasets.views import EvalViews, Normalisation, TrainViews, empty_clips
 from slowfast.transforms.rand_augment import parse_policy
 
 KINDS = {"ug2_sparse": "uniform", "ug2": "dense"}
@@ -47,7 +47,7 @@ def test_pieces_do_not_change_values(monkeypatch):
     frames = np.random.default_rng(0).integers(0, 256, (9, 40, 60, 3), dtype=np.uint8)
     rows_VT = np.array([[0, 3, 6, 6], [1, 4, 7, 8], [2, 5, 5, 8]])
     whole = EvalViews(32, 3, 0.5)(frames, rows_VT)
-    monkeypatch.setattr("slowfast.datasets.views._CHUNK_BYTES", 2 * frames[0].nbytes)
+    monkeypatch.setattr("slowfast.datasets.views._CHUNK_VALUES", 2 * frames[0].nbytes)
     assert torch.equal(EvalViews(32, 3, 0.5)(frames, rows_VT), whole)
 
 
@@ -110,3 +110,22 @@ def test_darkening_hits_the_asked_share():
     dark = [bool(augment(views, seed, light).mean() < 0.5) for seed in range(80)]
     assert 25 < sum(dark) < 55
     assert torch.equal(augment(views, 3, light), augment(views, 3, light))
+
+
+def test_memory_is_used_again_once_nothing_refers_to_it():
+    first = empty_clips((2, 3, 5))
+    place, view = first.data_ptr(), first[1]
+    second = empty_clips((2, 3, 5))
+    assert second.data_ptr() != place and len({place, second.data_ptr(), empty_clips((2, 3, 5)).data_ptr()}) == 3
+    del first
+    view.fill_(7.0)
+    others = [empty_clips((2, 3, 5)).fill_(0.0) for _ in range(5)]
+    assert (view == 7.0).all() and len(others) == 5
+    array = empty_clips((4, 4)).fill_(1.0).numpy()
+    for _ in range(4):
+        empty_clips((4, 4)).fill_(2.0)
+    assert (array == 1.0).all()
+    last = empty_clips((3, 7))
+    place = last.data_ptr()
+    del last
+    assert empty_clips((20,)).data_ptr() == place, "also for a smaller batch"
