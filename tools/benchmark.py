@@ -78,7 +78,9 @@ def measure_data(args: argparse.Namespace) -> None:
         settings = ["DATA.DECODING_BACKEND", "pyav", *benchmark.settings_of(Path(folder), paths), *args.opts]
         cfg = load_config(repo_path(CONFIGURATIONS[args.model]), settings)
         ways = benchmark.measure_data(cfg, repeats=args.repeats)
-    size = f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TEST_CROP_SIZE} pixels, {cfg.DATA.DECODING_BACKEND}"
+    size = (
+        f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TEST_CROP_SIZE} pixels, {cfg.DATA.DECODING_BACKEND}, processor time"
+    )
     print(f"{len(paths)} videos, clips of {size}; {_processor()}, 1 thread; torch {torch.__version__}")
     print(benchmark.data_table(ways, len(paths)))
 

@@ -1,6 +1,7 @@
 """Speed of the data path (no network): loaders of training and testing against plain decoding of the same files.
 
-All ways run in turns in this process, so that a busy machine slows all alike.
+All ways run in turns in this process with one thread. Its processor time counts, so that waiting for other work on the
+machine does not.
 """
 
 import contextlib
@@ -47,8 +48,8 @@ class Way:
         name: what the table calls it.
         run: reads all videos once.
         clips: network inputs it makes, 0 for none.
-        seconds: of every pass.
-        stages: seconds by stage, of all passes together.
+        seconds: processor time of every pass.
+        stages: the same by stage, of all passes together.
     """
 
     name: str
@@ -59,12 +60,12 @@ class Way:
 
 
 class StageClock:
-    """Seconds by stage; what runs in no stage is `rest`."""
+    """Processor seconds by stage; what runs in no stage is `rest`."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self._open = ["rest"]
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     def timed(self, stage: str, function: Callable) -> Callable:
         """Return the function with its time counted for a stage."""
@@ -83,7 +84,7 @@ class StageClock:
 
     def switch(self) -> None:
         """Count the time since the last change for the stage that was on."""
-        now = time.perf_counter()
+        now = time.process_time()
         self.seconds[self._open[-1]] += now - self._since
         self._since = now
 
