@@ -80,6 +80,10 @@ _TORCHVISION = (
 )
 
 
+# {layout: (pattern of LayerNorms, their epsilon there)} where it is not ours and shows; no file holds it.
+EPSILONS = {"torchvision": ((r"\.attn\.norm_[qkv]$", 1e-6),)}
+
+
 def _from_torchvision(state: Mapping[str, Tensor]) -> State:
     """Return MViT weights of torchvision, tokens and positions with the axes (1, N, D)."""
     renamed = _rename(state, _TORCHVISION)

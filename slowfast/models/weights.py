@@ -3,6 +3,7 @@
 import argparse
 import logging
 import pickle
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from slowfast.ensemble.safe_pickle import read_plain_pickle
 from slowfast.models.convert import inflate, repeat_to, resize_positions
-from slowfast.models.naming import candidates
+from slowfast.models.naming import EPSILONS, candidates
 from slowfast.utils.errors import InputError
 from slowfast.utils.tensor_files import TensorFileError, refuse_after_loading, refuse_before_loading
 
@@ -41,6 +42,7 @@ class LoadReport:
         converted: {name: how} of matched tensors that had another shape.
         dropped: {name: why} of tensors that were left out: another class count or shape.
         share: matched share of the network's parameters outside the head, 0 to 1.
+        epsilons: {LayerNorm: epsilon} that was set to what the library of this layout uses.
     """
 
     path: str
@@ -51,6 +53,7 @@ class LoadReport:
     converted: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     share: float = 0.0
+    epsilons: dict[str, float] = field(default_factory=dict)
 
     def summary(self) -> str:
         """Return the report as one line."""
@@ -64,6 +67,9 @@ class LoadReport:
         ):
             if names:
                 parts.append(f"{len(names)} {label} ({_some(names)})")
+        if self.epsilons:
+            value = next(iter(self.epsilons.values()))
+            parts.append(f"epsilon of {len(self.epsilons)} LayerNorms set to {value:g} as in that library")
         return f"{self.path} in {self.layout}: {', '.join(parts)}"
 
     def listing(self) -> str:
@@ -84,6 +90,8 @@ def load_weights(
     model: nn.Module, path: str | Path, *, clear_patterns: Sequence[str] = (), smallest_share: float = SMALLEST_SHARE
 ) -> LoadReport:
     """Copy the tensors of a file into a network.
+
+    Weights in another library's naming also bring that library's LayerNorm epsilons, as module attributes.
 
     Args:
         model: network that receives the weights; untouched when the file is refused.
@@ -108,10 +116,19 @@ def load_weights(
     with torch.no_grad():
         for name, value in values.items():
             targets[name].copy_(value)
+    _set_epsilons(model, report)
     heads = [why for why in report.dropped.values() if "classes" in why]
     if heads:
         logger.warning("%s: head left out: %s", path, heads[0])
     return report
+
+
+def _set_epsilons(model: nn.Module, report: LoadReport) -> None:
+    """Give LayerNorms the epsilon with which the weights of another library are used there; files do not hold it."""
+    for pattern, epsilon in EPSILONS.get(report.layout, ()):
+        for name, module in model.named_modules():
+            if isinstance(module, nn.LayerNorm) and re.search(pattern, name):
+                module.eps = report.epsilons[name] = epsilon
 
 
 def read_file(path: str | Path) -> Any:
