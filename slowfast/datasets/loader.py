@@ -130,7 +130,7 @@ def build_loader(
     )
     if not train:
         return _eval_loader(cfg, dataset, split, batch_size, rank, world_size, num_workers)
-    sampler = _train_sampler(cfg, dataset, role, batch_size or cfg.TRAIN.BATCH_SIZE, rank, world_size)
+    sampler = _train_sampler(cfg, dataset, split, role, batch_size or cfg.TRAIN.BATCH_SIZE, rank, world_size)
     return _loader(cfg, dataset, sampler, split, num_workers, persistent=True)
 
 
@@ -223,11 +223,17 @@ def split_seed(seed: int, split: str) -> int:
 
 
 def _train_sampler(
-    cfg: CfgNode, dataset: TrainDataset, role: str, batch_size: int, rank: int, world_size: int
+    cfg: CfgNode, dataset: TrainDataset, split: str, role: str, batch_size: int, rank: int, world_size: int
 ) -> EpochSampler:
     """Return the training order of one process."""
     if batch_size % world_size:
         raise InputError(f"TRAIN.BATCH_SIZE {batch_size} does not divide by the {world_size} processes")
+    if len(dataset) < batch_size:
+        where = resolve_split(split, cfg.DATA.SPLITS, repo_path(cfg.DATA.PATH_PREFIX), cfg.DATA.PSEUDO_CSV)
+        raise InputError(
+            f"{where.list_path}: the list has {len(dataset)} rows, fewer than one batch of {batch_size}: lower"
+            " TRAIN.BATCH_SIZE or add rows"
+        )
     balanced = cfg.TRAIN.CLASS_BALANCED and check_role(role) == "target"
     return EpochSampler(
         num_rows=len(dataset),

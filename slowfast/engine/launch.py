@@ -23,7 +23,7 @@ from slowfast.engine.build import (
 )
 from slowfast.engine.checkpoint import CheckpointFolder, plain_state, stored_training, unwrap, verify_checkpoint
 from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
-from slowfast.engine.memory import explain_memory
+from slowfast.engine.memory import explain_memory, explain_sizes
 from slowfast.engine.metrics import MetricsLog
 from slowfast.engine.precise_bn import PreciseBNHook, adapt_batchnorm
 from slowfast.engine.preflight import check_inputs
@@ -64,10 +64,10 @@ def run_experiment(cfg: CfgNode) -> None:
             count = sum(parameter.numel() for parameter in model.parameters())
             logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
         if cfg.TRAIN.ENABLE:
-            with explain_memory(cfg, "training"):
+            with explain_memory(cfg, "training"), explain_sizes(cfg):
                 train(cfg, model, output, device, state)
         if cfg.TEST.ENABLE:
-            with explain_memory(cfg, "testing"):
+            with explain_memory(cfg, "testing"), explain_sizes(cfg):
                 test(cfg, model, output, device)
 
 

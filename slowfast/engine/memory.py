@@ -1,4 +1,4 @@
-"""Too little memory, in one sentence that names the settings that help."""
+"""Too little memory and clips too small for the network, in one sentence that names the settings that help."""
 
 import contextlib
 import errno
@@ -8,7 +8,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.config import flatten
-from slowfast.utils.errors import MemoryLimitError
+from slowfast.utils.errors import InputError, MemoryLimitError
 
 # In training, the settings that help most come first; what stands behind each is a value that needs less.
 _HELP = {
@@ -24,6 +24,9 @@ _NO_MEMORY = (
     "out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "alloc_failed",
     "unable to allocate",
 )  # fmt: skip
+
+# What the layers of torch say when nothing is left of a clip.
+_TOO_SMALL = ("greater than actual input size", "output size is too small")
 
 
 @contextlib.contextmanager
@@ -59,3 +62,23 @@ def _memory_sentence(cfg: CfgNode, work: str, error: Exception) -> str:
         knobs.append(knob.replace(key, f"{key} (now {values[key]})"))
     reason = text.splitlines()[0][:200].rstrip(".") if text else type(error).__name__
     return f"out of memory in {work} ({reason}): {', '.join(knobs)}; the run goes on from its last checkpoint"
+
+
+@contextlib.contextmanager
+def explain_sizes(cfg: CfgNode) -> Iterator[None]:
+    """Turn the failure of a network on clips that are too small into a sentence.
+
+    Raises:
+        InputError: naming the sizes.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _TOO_SMALL):
+            raise
+        data = cfg.DATA
+        raise InputError(
+            f"the clips are too small for MODEL.ARCH {cfg.MODEL.ARCH}: raise DATA.TRAIN_CROP_SIZE (now "
+            f"{data.TRAIN_CROP_SIZE}), DATA.TEST_CROP_SIZE (now {data.TEST_CROP_SIZE}) or DATA.NUM_FRAMES (now "
+            f"{data.NUM_FRAMES})"
+        ) from None

@@ -1,15 +1,17 @@
 """What a run needs is looked at before anything is written: lists, videos, starting weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
 from slowfast.config import parse_also
-from slowfast.datasets.loader import build_dataset
+from slowfast.datasets.loader import build_loader
+from slowfast.datasets.records import ClipRecord
 from slowfast.datasets.splits import PSEUDO_SPLIT
 from slowfast.engine.build import start_path, validation_role
 from slowfast.engine.provenance import check_table
+from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
 
@@ -27,7 +29,9 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
     wrong: dict[str, None] = {}
     for split, role, train in dict.fromkeys(_needed_splits(cfg)):
         try:
-            build_dataset(cfg, split, role, train=train)
+            loader = build_loader(cfg, split, role, train=train, num_workers=0, world_size=distributed.world_size())
+            if split == PSEUDO_SPLIT and train and cfg.MODEL.PSEUDO_LOSS_FUNC:
+                _check_probabilities(cfg, loader.dataset.records)
         except InputError as error:
             wrong[str(error)] = None
     if cfg.TRAIN.ENABLE and cfg.DATA.PSEUDO_CSV:
@@ -35,6 +39,10 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             check_table(repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV)
         except InputError as error:
             wrong[str(error)] = None
+    clips = cfg.TRAIN.BATCH_SIZE // distributed.world_size() * cfg.AUG.NUM_SAMPLE
+    if cfg.TRAIN.ENABLE and cfg.MIXUP.ENABLE and clips < 2:
+        few = f"MIXUP.ENABLE needs at least two clips in every process, TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} gives"
+        wrong[f"{few} {clips}: raise it, or set MIXUP.ENABLE False and MODEL.LOSS_FUNC cross_entropy"] = None
     resumes = cfg.TRAIN.AUTO_RESUME and any((output / "checkpoints").glob("checkpoint_*.pyth"))
     if cfg.TRAIN.ENABLE and not resumes:
         try:
@@ -43,6 +51,18 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             wrong[str(error)] = None
     if wrong:
         raise InputError("; ".join(wrong))
+
+
+def _check_probabilities(cfg: CfgNode, records: Sequence[ClipRecord]) -> None:
+    """Refuse a table without the probabilities that the loss of the pseudo-labels is taken against."""
+    rows = [record.row + 1 for record in records if record.probs is None]
+    if rows:
+        table = repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV
+        raise InputError(
+            f"{table}: {len(rows)} rows (the first is row {rows[0]}) have no probabilities, which "
+            f"MODEL.PSEUDO_LOSS_FUNC {cfg.MODEL.PSEUDO_LOSS_FUNC} needs; make the table with "
+            "gen_pseudo_tools, or set MODEL.PSEUDO_LOSS_FUNC ''"
+        )
 
 
 def _needed_splits(cfg: CfgNode) -> Iterator[tuple[str, str, bool]]:

@@ -1,5 +1,6 @@
 """The output folder of a run: what a training there goes on from, and whose settings it has."""
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import yaml
 from fvcore.common.config import CfgNode
 
 from slowfast.config import dump_config, get_cfg
-from slowfast.engine.checkpoint import CheckpointFolder, DamagedCheckpoint, load_checkpoint
+from slowfast.engine.checkpoint import CheckpointFolder, DamagedCheckpoint, load_checkpoint, stored_training
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import remove_leftovers, write_text
@@ -56,19 +57,38 @@ def _last_state(cfg: CfgNode, output: Path) -> dict[str, Any] | None:
     if path is None:
         if before and distributed.is_main():
             logger.warning("%s: no checkpoint can be read, the training starts over", folder.folder)
+        distributed.from_main(lambda: _check_best(cfg, output))
         return None
     state = load_checkpoint(path)
+    _check_settings(state, cfg, output)
+    logger.info("resuming from %s", path)
+    if not distributed.from_main(lambda: _has_sound_best(output)) and state.get("best"):
+        logger.warning("%s has no %s any more: the best of the epochs to come is kept", output, BEST)
+        state["best"] = {}
+    return state
+
+
+def _check_settings(state: dict[str, Any], cfg: CfgNode, output: Path) -> None:
+    """Refuse to go on from, or over, the state of a training with other settings.
+
+    Raises:
+        InputError: naming the settings that differ.
+    """
     differing = _differing_settings(state, cfg)
     if differing:
         raise InputError(
             f"{output} holds a training with other settings ({', '.join(differing)}): choose another OUTPUT_DIR, "
             "delete the folder, or set TRAIN.AUTO_RESUME False to start over in it"
         )
-    logger.info("resuming from %s", path)
-    if not distributed.from_main(lambda: _has_sound_best(output)) and state.get("best"):
-        logger.warning("%s has no %s any more: the best of the epochs to come is kept", output, BEST)
-        state["best"] = {}
-    return state
+
+
+def _check_best(cfg: CfgNode, output: Path) -> None:
+    """Refuse to replace the best weights of a training with other settings whose checkpoints are gone."""
+    state = None
+    with contextlib.suppress(DamagedCheckpoint):
+        state = stored_training(output / BEST)
+    if state is not None:
+        _check_settings(state, cfg, output)
 
 
 def _has_sound_best(output: Path) -> bool:

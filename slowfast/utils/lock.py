@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from slowfast.utils.errors import LockedError
+from slowfast.utils.errors import InputError, LockedError
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +31,13 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
 
     Raises:
         LockedError: another run holds the folder.
+        InputError: the folder cannot be made.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: this folder cannot be made; choose another OUTPUT_DIR") from None
     with open(folder / ".lock", "a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """What goes wrong around a run ends in one sentence, and the next call goes on: disk, memory, a second run, NaN."""
 
 import os
+import shutil
 import subprocess
 import time
 
@@ -75,6 +76,17 @@ def test_other_errors_are_not_called_lack_of_memory():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
 
 
+@pytest.mark.parametrize("key", ["DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE"])
+def test_clips_too_small_for_the_network(key, run):
+    assert run("out", *TRAIN, key, "7") == 2
+    assert f"{key} (now 7)" in complaint(run.log("out"))
+
+
+def test_tables_without_the_probabilities_that_the_loss_needs(run):
+    assert run("out", *TRAIN, "DATA.PSEUDO_CSV", "train.csv", "MODEL.PSEUDO_LOSS_FUNC", "kl") == 2
+    assert "train.csv: 12 rows (the first is row 1) have no probabilities" in complaint(run.log("out"))
+
+
 def test_two_runs_in_one_folder(server, data, run, tmp_path):
     argv = ["OUTPUT_DIR", tmp_path / "out", "DATA.PATH_PREFIX", data, *TRAIN, "SOLVER.MAX_EPOCH", "200"]
     first = server.start(tmp_path / "first.log", argv)
@@ -120,6 +132,15 @@ def test_lost_best_weights_are_told_before_training_goes_on(run, tmp_path):
     best.unlink()
     assert run("out", *TRAIN) == 0
     assert "the best of the epochs to come" in run.log("out") and best.exists()
+
+
+def test_best_weights_of_other_settings_are_not_replaced(run, tmp_path):
+    assert run("out", *TRAIN, "SOLVER.MAX_EPOCH", "1") == 0
+    shutil.rmtree(tmp_path / "out/checkpoints")
+    before = (tmp_path / "out/best.pyth").read_bytes()
+    assert run("out", *TRAIN, "SOLVER.MAX_EPOCH", "1", "SOLVER.BASE_LR", "0.5") == 2
+    assert "other settings (SOLVER.BASE_LR)" in complaint(run.log("out"))
+    assert (tmp_path / "out/best.pyth").read_bytes() == before
 
 
 def test_going_on_from_a_state_of_another_folder_takes_no_scores_along(run, tmp_path):

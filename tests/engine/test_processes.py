@@ -82,6 +82,7 @@ def test_the_statistics_are_those_of_all_processes(run, pair, tmp_path):
     ("opts", "words"),
     [
         (("TRAIN.BATCH_SIZE", "3"), "does not divide"),
+        (("TRAIN.BATCH_SIZE", "2", "AUG.NUM_SAMPLE", "1"), "two clips in every process"),
         (("DATA.SPLITS.arid", "['none.csv', 'videos']"), "none.csv"),
         (("TRAIN.CHECKPOINT_FILE_PATH", "none.pyth"), "none.pyth"),
     ],

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from slowfast.utils.errors import LockedError
+from slowfast.utils.errors import InputError, LockedError
 from slowfast.utils.lock import folder_lock
 
 
@@ -66,3 +66,8 @@ def test_a_file_system_without_locks_is_a_warning(tmp_path, monkeypatch, caplog)
     with folder_lock(tmp_path):
         pass
     assert "cannot be locked" in caplog.text
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence():
+    with pytest.raises(InputError, match="/proc/none/out: this folder cannot be made"), folder_lock("/proc/none/out"):
+        pass
