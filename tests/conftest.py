@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -32,3 +33,21 @@ def shared() -> Path:
 def golden(shared: Path) -> Path:
     """The folder of golden figures."""
     return shared / "golden"
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The module of the tiny runs."""
+    path = Path(__file__).parent / "engine/tiny.py"
+    spec = importlib.util.spec_from_file_location("tiny_runs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def server(tiny):
+    """Starts runs and commands quickly, in processes that have torch loaded already."""
+    server = tiny.Server()
+    yield server
+    server.close()

@@ -50,6 +50,7 @@ class Experiment:
 
     repo: Path
     home: Path
+    server: object
 
     @property
     def data(self) -> Path:
@@ -66,17 +67,28 @@ class Experiment:
             [sys.executable, str(self.repo / script), *map(str, arguments)],
             cwd=self.home, env=env, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
-        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("[")]
-        return Done(done.returncode, "\n".join(said))
+        return Done(done.returncode, said(done.stderr))
+
+    def arguments(self, *opts: object) -> tuple:
+        """The arguments of `tools/run_net.py` for the experiment."""
+        return ("--cfg", self.home / "tiny.yaml", "OUTPUT_DIR", self.out, "DATA.PATH_PREFIX", self.data, *opts)
 
     def train(self, *opts: object) -> Done:
-        """Run `tools/run_net.py` on the experiment."""
-        places = ("OUTPUT_DIR", self.out, "DATA.PATH_PREFIX", self.data)
-        return self.tool("tools/run_net.py", "--cfg", self.home / "tiny.yaml", *places, *opts)
+        """Run `tools/run_net.py` on the experiment, in a process that has torch loaded already."""
+        log = self.home.with_name(f"{self.home.name}.log")
+        log.unlink(missing_ok=True)
+        script = self.repo / "tools/run_net.py"
+        code = self.server.wait(self.server.command(log, script, self.arguments(*opts), self.home))
+        return Done(code, said(log.read_text()))
 
     def contents(self) -> dict[str, bytes]:
         """The bytes of every file of data and output."""
         return {str(path): path.read_bytes() for path in sorted(self.home.rglob("*")) if path.is_file()}
+
+
+def said(text: str) -> str:
+    """What a command said besides log lines."""
+    return "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("["))
 
 
 def write_clips(folder: Path, names: list[str]) -> None:
@@ -87,8 +99,8 @@ def write_clips(folder: Path, names: list[str]) -> None:
 
 
 @pytest.fixture
-def experiment(repo, tmp_path) -> Experiment:
-    made = Experiment(repo, tmp_path)
+def experiment(repo, tmp_path, server) -> Experiment:
+    made = Experiment(repo, tmp_path, server)
     names = [f"{number}.mp4" for number in range(4)]
     write_clips(made.data / "light", names)
     write_clips(made.data / "dark", names[:3])

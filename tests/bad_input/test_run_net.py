@@ -49,6 +49,11 @@ CASES = {
     "no folder": (list_without_folder, (), ["light.csv", "folder", "does not exist", "DATA.SPLITS"]),
     "test list, found before training": (missing_test_list, (), ["pool.csv", "does not exist"]),
     "no pseudo-label": (no_pseudo_label, PSEUDO, ["stage1.csv", "is empty"]),
+    "list shorter than a batch": (
+        lambda data: None,
+        ("TRAIN.BATCH_SIZE", 5),
+        ["light.csv", "4 rows, fewer than one batch of 5", "lower TRAIN.BATCH_SIZE or add rows"],
+    ),
     "stage before its inputs": (
         lambda data: None,
         (*PSEUDO, "TRAIN.CHECKPOINT_FILE_PATH", "nowhere/best.pyth"),
@@ -84,7 +89,7 @@ def test_output_folder_of_another_config(experiment):
 
 def test_the_unspoiled_experiment_runs(experiment):
     shutil.rmtree(experiment.out)
-    done = experiment.train()
+    done = experiment.tool("tools/run_net.py", *experiment.arguments())
     assert done.code == 0, done.said
     assert {path.name for path in experiment.out.iterdir()} >= {"best.pyth", "metrics.jsonl", "config.yaml.resolved"}
     assert (experiment.out / "total_unlabelx4x32x1x1.pkl").is_file()

@@ -3,7 +3,6 @@
 import importlib.util
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -38,24 +37,6 @@ def build_from(resolved: dict, overrides: dict):
 @pytest.fixture(scope="session")
 def build():
     return build_from
-
-
-@pytest.fixture(scope="session")
-def tiny():
-    """The module of the tiny runs."""
-    path = Path(__file__).with_name("tiny.py")
-    spec = importlib.util.spec_from_file_location("tiny_runs", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def server(tiny):
-    """Starts runs quickly."""
-    server = tiny.Server()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")

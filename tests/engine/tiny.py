@@ -6,9 +6,11 @@ told to end at a chosen moment (see `faults.py`).
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +51,10 @@ def make_data(root: Path) -> Path:
 
 
 class Server:
-    """Forks runs quickly; see `serve`."""
+    """Forks runs quickly; see `serve`. `seconds` is the processor time of the runs that were waited for."""
 
     def __init__(self) -> None:
+        self.seconds = 0.0
         env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPO), "CUDA_VISIBLE_DEVICES": ""}
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__))], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -67,9 +70,15 @@ class Server:
         """Start one run; returns its process number."""
         return self.ask(order="start", log=str(log), argv=list(map(str, argv)), fault=fault, env=env or {})["pid"]
 
+    def command(self, log: Path, script: Path, argv: list[str], cwd: Path) -> int:
+        """Start a command of the repository as its own program would; returns its process number."""
+        words = [str(script), *map(str, argv)]
+        return self.ask(order="start", log=str(log), argv=words, fault="", env={}, cwd=str(cwd))["pid"]
+
     def wait(self, pid: int, limit: float = 600.0) -> int:
         """Return the exit status of a run (-9 after SIGKILL); it is killed after `limit` seconds."""
         answer = self.ask(order="wait", pid=pid, limit=limit)
+        self.seconds += answer["seconds"]
         assert not answer["late"], f"process {pid} hung"
         return answer["status"]
 
@@ -81,23 +90,28 @@ class Server:
 
 def serve() -> None:
     """Answer orders on standard input: start a run in a forked process, wait for one."""
-    import slowfast.engine.launch
-    from slowfast.config import load_config
+    # What a run would import late is imported once here: it costs more than the run.
+    import PIL.Image
+    import torch._dynamo  # noqa: F401
 
+    import slowfast.engine.launch
+
+    PIL.Image.init()
     for line in sys.stdin:
         order = json.loads(line)
         if order["order"] == "start":
             pid = os.fork()
             if pid == 0:
-                run_child(order, load_config, slowfast.engine.launch.run_experiment)
+                run_child(order, slowfast.engine.launch.run_experiment)
             answer = {"pid": pid}
         else:
             answer = wait_for(order["pid"], order["limit"])
         print(json.dumps(answer), flush=True)
 
 
-def run_child(order: dict, load_config, run_experiment) -> None:
-    """Be one run: log file, fault, exit status as every command has it."""
+def run_child(order: dict, run_experiment) -> None:
+    """Be one run or command: log file, fault, exit status as every command has it."""
+    from slowfast.config import load_config
     from slowfast.utils import cli
     from slowfast.utils.logging import setup_logging
 
@@ -115,9 +129,16 @@ def run_child(order: dict, load_config, run_experiment) -> None:
     setup_logging()
     status = 1
     try:
-        cli.run(lambda: run_experiment(load_config(CONFIG, order["argv"])))
+        if "cwd" in order:
+            os.chdir(order["cwd"])
+            sys.argv = order["argv"]
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        else:
+            cli.run(lambda: run_experiment(load_config(CONFIG, order["argv"])))
     except SystemExit as leave:
         status = leave.code or 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
