@@ -23,12 +23,13 @@ sys.path[:0] = [str(REPO), str(HERE.parent / "engine")]
 import tiny
 
 from slowfast.config import dump_config, load_config
+from slowfast.datasets.frame_source import _load_stored
 from slowfast.datasets.records import read_list
 from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, state_digest
 from slowfast.engine.provenance import check_table
 from slowfast.ensemble.csv_io import read_table
 from slowfast.ensemble.predictions import load_predictions
-from slowfast.features.store import load_features
+from slowfast.features.store import load_features, read_index
 from slowfast.models.weights import read_file
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
@@ -101,6 +102,19 @@ def features_of(path: Path) -> str:
     return str({name: np.asarray(value).tobytes() for name, value in vars(made).items()})
 
 
+def index_of(path: Path) -> str:
+    """An index of features as its readers take it."""
+    return str(read_index(path))
+
+
+def stored_of(path: Path) -> str:
+    """A stored clip as a loader takes it; one that is not taken is decoded again."""
+    clip_THWC = _load_stored(path)
+    if clip_THWC is None:
+        raise InputError(f"{path}: decoded again")
+    return hashlib.sha256(np.ascontiguousarray(clip_THWC).tobytes()).hexdigest() + str(clip_THWC.shape)
+
+
 def weights_of(path: Path) -> str:
     """Weights as a network takes them."""
     return state_digest(dict(read_file(path)))
@@ -113,6 +127,8 @@ READERS: dict[str, tuple[Callable[[Path], str], bool]] = {
     "stage1.csv": (table_of, True),
     "stage1.json": (lambda path: table_of(path.with_suffix(".csv")), True),
     "features.npz": (features_of, True),
+    "features.csv": (index_of, False),
+    "frames.npy": (stored_of, False),
     "weights.safetensors": (weights_of, False),
     "list.csv": (list_of, False),
     "config.yaml": (lambda path: dump_config(load_config(path)), False),
@@ -148,7 +164,7 @@ def pristine(root: Path, output: Path, data: Path) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    from slowfast.features.store import Features, save_features
+    from slowfast.features.store import FeatureIndex, Features, row_of, save_features
 
     folder = root / "pristine"
     folder.mkdir(parents=True)
@@ -169,6 +185,11 @@ def pristine(root: Path, output: Path, data: Path) -> Path:
         stride=1, window=16, num_frames=20, problems="", settings="{}",
     )  # fmt: skip
     save_features(folder / "features.npz", features)
+    index = FeatureIndex(folder)
+    for name in ("a.mp4", "b/c.mp4"):
+        index.add(row_of(name, features))
+    index.flush()
+    np.save(folder / "frames.npy", np.random.default_rng(1).integers(0, 256, (6, 8, 10, 3), np.uint8))
     return folder
 
 
@@ -212,7 +233,8 @@ def damage_runs(root: Path, data: Path, server, expected: dict, opts: tuple, cas
     """Damage the folder of a run that was killed, call the run again, compare with a calm run.
 
     Every checkpoint has one before it that is sound, so the results must be equal; only the best weights exist once,
-    and their loss has to be told.
+    and their loss has to be told. A damaged checkpoint of an epoch behind the one that the run goes on from is not
+    made again: it stays away, and the rest must be equal.
     """
     rng = random.Random(seed)
     halves = root / "half"
@@ -231,8 +253,14 @@ def damage_runs(root: Path, data: Path, server, expected: dict, opts: tuple, cas
         text = log.read_text()
         told = path.name == "best.pyth" and status == 2 and "weights of the best epoch are lost" in text
         counts["told"] += told
-        if not told and (status or "Traceback" in text or tiny.results(output) != expected):
+        aside = {path.name} if path.with_name(f"{path.name}.damaged").exists() else set()
+        if not told and (status or "Traceback" in text or not _equal(expected, tiny.results(output), aside)):
             wrong.append(f"{path.name} case {case}: status {status}: {text[-1500:]}")
         shutil.rmtree(output)
     assert CheckpointFolder(halves / "checkpoints").find_last() is not None
     return {"cases": cases, "damaged": dict(counts), "wrong": wrong}
+
+
+def _equal(expected: dict, made: dict, aside: set[str]) -> bool:
+    """Return whether results are equal, apart from checkpoints that were put aside and are absent."""
+    return made == {name: value for name, value in expected.items() if name in made or name not in aside}

@@ -1,6 +1,7 @@
 """Fuzzed input of every kind: the answer is a result or one sentence, never a traceback, never a hang."""
 
 import functools
+import hashlib
 import json
 import pickle
 import signal
@@ -26,12 +27,14 @@ from slowfast.engine.checkpoint import load_checkpoint, save_checkpoint
 from slowfast.engine.provenance import check_table
 from slowfast.ensemble.csv_io import read_table
 from slowfast.ensemble.predictions import Predictions, load_predictions, save_predictions
-from slowfast.features.store import load_features
+from slowfast.features.store import Features, load_features, save_features
 from slowfast.utils.errors import InputError
 from slowfast.video import open_video
 
 CASE_SECONDS = 20
 LONGEST_MESSAGE = 4000
+# The table that a fuzzed record belongs to.
+RECORDED = b"a.mp4,1,0.5,0.5\n"
 KEYS = list(flatten(get_cfg()))
 
 scalars = st.one_of(
@@ -55,7 +58,7 @@ cells = st.one_of(
 def mutated(draw, original: bytes):
     """Bytes of a sound file with some of them changed, cut, or repeated."""
     data = bytearray(original)
-    for _ in range(draw(st.integers(1, 6))):
+    for _ in range(draw(st.integers(0, 6))):
         place = draw(st.integers(0, max(len(data) - 1, 0)))
         action = draw(st.sampled_from(["set", "cut", "insert", "repeat", "number"]))
         if action == "set":
@@ -113,14 +116,25 @@ def sound_files(folder: Path, video: Path) -> dict[str, bytes]:
     preds = Predictions(np.ones((4, 11), np.float32), np.arange(4), video_names=list("abcd"), score_kind="logits")
     save_predictions(folder / "sound.pkl", preds)
     save_checkpoint(folder / "sound.pyth", {"model_state": {"w": torch.ones(5)}, "epoch": 1, "iteration": 0})
-    np.savez(folder / "sound.npz", feats=np.ones((3, 4), np.float32))
+    rows = np.arange(3)
+    features = Features(
+        feats=np.ones((3, 4), np.float32), probs=np.ones((3, 2), np.float32), start_frame=rows, end_frame=rows + 15,
+        start_time=rows / 8.0, end_time=rows / 4.0, fps=8.0, source_fps=8.0, stride=1, window=16, num_frames=18,
+        problems="", settings="{}",
+    )  # fmt: skip
+    save_features(folder / "sound.npz", features)
     plain = {"video_preds": np.ones((4, 11), np.float32), "video_labels": np.arange(4)}
+    lines = [f"{path.name},{row % 11}" for row, path in enumerate(sorted(video.parent.glob("*.mp4"))[:6])]
+    table = "".join(f"{line}," + ",".join(["0.05"] * 10) + ",0.5\n" for line in lines)
     return {
+        "yaml": (HERE.parent / "engine/tiny.yaml").read_bytes(),
+        "list": ("\n".join(lines) + "\n").encode(),
+        "table": table.encode(),
         "pkl": (folder / "sound.pkl").read_bytes(),
         "old_pkl": pickle.dumps(plain, protocol=2),
         "pyth": (folder / "sound.pyth").read_bytes(),
         "npz": (folder / "sound.npz").read_bytes(),
-        "json": json.dumps({"output": {"path": "a.csv", "sha256": "0" * 64}}).encode(),
+        "json": json.dumps({"output": {"path": "a.csv", "sha256": hashlib.sha256(RECORDED).hexdigest()}}).encode(),
         "mp4": video.read_bytes(),
     }
 
@@ -135,7 +149,7 @@ def watch(path: Path) -> None:
 
 def read_record(path: Path) -> None:
     """Check a table against a fuzzed record."""
-    path.with_suffix(".csv").write_text("a.mp4,1,0.5,0.5\n")
+    path.with_suffix(".csv").write_bytes(RECORDED)
     check_table(path.with_suffix(".csv"))
 
 
@@ -147,9 +161,9 @@ def kinds(folder: Path, video: Path) -> dict[str, tuple[float, str, st.SearchStr
         read_list(path, video.parent, separator=",", num_classes=11, labelled=True)
 
     return {
-        "configuration": (0.2, ".yaml", configuration_text(), load_config),
-        "list": (0.15, ".csv", list_text(), as_list),
-        "table": (0.1, ".csv", list_text(), read_table),
+        "configuration": (0.2, ".yaml", configuration_text() | mutated(sound["yaml"]), load_config),
+        "list": (0.15, ".csv", list_text() | mutated(sound["list"]), as_list),
+        "table": (0.1, ".csv", list_text() | mutated(sound["table"]), read_table),
         "record": (0.05, ".json", st.one_of(mutated(sound["json"]), st.binary(max_size=60)), read_record),
         "predictions": (0.15, ".pkl", st.one_of(mutated(sound["pkl"]), mutated(sound["old_pkl"])), load_predictions),
         "any pickle": (0.05, ".pkl", st.one_of(st.binary(max_size=80), values.map(pickle.dumps)), load_predictions),

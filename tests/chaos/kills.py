@@ -1,5 +1,6 @@
 """Kills at random moments: over the graph of jobs, and over single runs; the results must be those of a calm one."""
 
+import contextlib
 import json
 import os
 import random
@@ -14,6 +15,8 @@ REPO = HERE.parents[1]
 sys.path[:0] = [str(REPO), str(HERE.parent / "engine")]
 
 import tiny
+
+from slowfast.utils.files import write_json
 
 LIMIT_SECONDS = 3600
 
@@ -65,16 +68,19 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def kill_all(pids: list[int]) -> None:
+    """Kill processes; some may be gone already."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def kill_some(process: subprocess.Popen, rng: random.Random) -> str:
     """Kill everything at once, or one training only; return which."""
     below = descendants(process.pid)
     trainings = [pid for pid in below if "run_net.py" in command_line(pid) and "bash" not in command_line(pid)]
     alone = trainings and rng.random() < 0.4
-    for pid in [rng.choice(trainings)] if alone else below:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    kill_all([rng.choice(trainings)] if alone else below)
     process.wait(LIMIT_SECONDS)
     return "one training" if alone else "all processes"
 
@@ -90,66 +96,88 @@ def artefacts(root: Path) -> dict[str, object]:
     return made
 
 
-def calm(root: Path) -> tuple[dict[str, object], float]:
-    """Run the graph without kills; return what it makes and the seconds it takes."""
-    begin = time.monotonic()
-    process = start(root)
-    if process.wait(LIMIT_SECONDS):
-        raise RuntimeError((root / "log").read_text()[-4000:])
-    return artefacts(root), time.monotonic() - begin
+def run_for(folder: Path, seconds: float, rng: random.Random) -> str:
+    """Run the graph for a while, then kill some of it; return what was killed, `whole` or `failed` when it ended."""
+    process = start(folder)
+    try:
+        return "failed" if process.wait(seconds) else "whole"
+    except subprocess.TimeoutExpired:
+        return kill_some(process, rng)
+    finally:
+        if process.returncode is None:  # the suite itself is stopped
+            kill_all(descendants(process.pid))
 
 
 def kill_graph(root: Path, kills: int, seed: int) -> dict[str, object]:
     """Run the graph again and again with kills at random moments until there were enough.
 
+    What was done so far stands in `state.json`, so that a suite that was stopped goes on.
+
     Returns:
         Numbers of kills by kind and of whole runs, and the names of artefacts that differ from a calm run.
     """
-    rng = random.Random(seed)
-    expected, seconds = calm(root / "calm")
-    counts = {"one training": 0, "all processes": 0}
-    differing: list[str] = []
-    whole = 0
-    while sum(counts.values()) < kills:
-        folder = root / f"run{whole}"
-        while True:
-            process = start(folder)
-            try:
-                status = process.wait(rng.uniform(0.1, 0.5) * seconds)
-            except subprocess.TimeoutExpired:
-                counts[kill_some(process, rng)] += 1
-                continue
-            if status == 0:
-                break
-            differing.append(f"{folder.name}: the graph failed: {(folder / 'log').read_text()[-1500:]}")
-            break
-        made = artefacts(folder)
-        names = expected.keys() | made.keys()
-        differing += [f"{folder.name}: {name}" for name in sorted(names) if made.get(name) != expected.get(name)]
-        whole += 1
-    return {"kills": counts, "whole_runs": whole, "artefacts": len(expected), "seconds_calm": seconds,
-            "differing": differing}  # fmt: skip
+    store = root / "state.json"
+    state = {"seconds": 0.0, "kills": {"one training": 0, "all processes": 0}, "whole_runs": 0, "differing": []}
+    if store.exists():
+        state = json.loads(store.read_text())
+    done, begin = state["kills"], time.monotonic()
+    if run_for(root / "calm", LIMIT_SECONDS, random.Random()) != "whole":
+        raise RuntimeError((root / "calm/log").read_text()[-4000:])
+    state["seconds"] = state["seconds"] or time.monotonic() - begin
+    write_json(store, state)
+    expected = artefacts(root / "calm")
+    while sum(done.values()) < kills or state.get("open"):
+        folder = root / f"run{state['whole_runs']}"
+        rng = random.Random(f"{seed} {state['whole_runs']} {sum(done.values())}")
+        share = rng.uniform(0.1, 0.5) if sum(done.values()) < kills else LIMIT_SECONDS
+        outcome = run_for(folder, share * state["seconds"], rng)
+        state["open"] = outcome in done
+        if outcome in done:
+            done[outcome] += 1
+        else:
+            state["differing"] += differences(folder, expected, outcome)
+            state["whole_runs"] += 1
+        write_json(store, state)
+    found = {key: state[key] for key in ("kills", "whole_runs", "differing")}
+    return {**found, "artefacts": len(expected), "seconds_calm": state["seconds"]}
 
 
-def kill_runs(root: Path, kills: int, seed: int) -> dict[str, object]:
+def differences(folder: Path, expected: dict[str, object], outcome: str) -> list[str]:
+    """Return what a run that has ended made otherwise than a calm one."""
+    if outcome == "failed":
+        return [f"{folder.name}: the graph failed: {(folder / 'log').read_text()[-1500:]}"]
+    made = artefacts(folder)
+    names = sorted(expected.keys() | made.keys())
+    return [f"{folder.name}: {name}" for name in names if made.get(name) != expected.get(name)]
+
+
+def kill_runs(root: Path, data: Path, server: tiny.Server, kills: int, seed: int) -> dict[str, object]:
     """Kill single runs (training and test) at random moments, call them again, compare.
+
+    Args:
+        root: working folder.
+        data: the tiny data set.
+        server: starts the runs.
+        kills: number of kills.
+        seed: of the moments.
 
     Returns:
         The number of kills and what differs from calm runs.
     """
     rng = random.Random(seed)
-    data = tiny.make_data(root / "data")
-    server = tiny.Server()
     opts = ("DATA.PSEUDO_CSV", "pseudo.csv", "TRAIN.SAVE_EVERY_MINUTES", "0.005")
 
     def begin(name: str) -> int:
         return server.start(root / f"{name}.log", ["OUTPUT_DIR", root / name, "DATA.PATH_PREFIX", data, *opts])
 
-    begun = time.monotonic()
-    if server.wait(begin("calm"), LIMIT_SECONDS):
-        raise RuntimeError((root / "calm.log").read_text()[-4000:])
+    # The first run is slower than those that follow, so the second one tells how long a run takes.
+    for name in ("first", "calm"):
+        begun = time.monotonic()
+        if server.wait(begin(name), LIMIT_SECONDS):
+            raise RuntimeError((root / f"{name}.log").read_text()[-4000:])
     seconds, expected = time.monotonic() - begun, tiny.results(root / "calm")
-    done, differing, whole = 0, [], 0
+    done, whole = 0, 0
+    differing = [] if tiny.results(root / "first") == expected else ["two calm runs differ"]
     while done < kills:
         name, status = f"run{whole}", -9
         while status == -9:
@@ -162,7 +190,6 @@ def kill_runs(root: Path, kills: int, seed: int) -> dict[str, object]:
         if status or "Traceback" in log or tiny.results(root / name) != expected:
             differing.append(f"{name}: status {status}: {log[-1500:]}")
         whole += 1
-    server.close()
     return {"kills": done, "whole_runs": whole, "seconds_calm": seconds, "differing": differing}
 
 
