@@ -86,7 +86,11 @@ class PyAVVideo:
             return np.empty((0, *self._rgb_size(), 3), np.uint8)
         needed = np.unique(wanted)
         out_THWC = None
-        for index, frame in zip(needed, self._pick(needed)):
+        frames = self._pick(needed)
+        for index in needed:
+            frame = next(frames, None)
+            if frame is None:
+                raise VideoError(self.path, "the file has changed while it was read")
             rgb_HWC = self._to_rgb(frame)
             if out_THWC is None:
                 out_THWC = np.empty((len(wanted), *rgb_HWC.shape), np.uint8)

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from slowfast.video import VideoError
 from slowfast.video.pyav import PyAVVideo
 
 SAMPLES = (
@@ -82,3 +83,13 @@ def test_the_end_of_a_long_video_costs_less_than_all_of_it(shared):
     start = time.process_time()
     video.get_frames([length - 5, length - 1])
     assert time.process_time() - start < 0.3 * counting
+
+
+def test_a_file_that_is_cut_while_it_is_open(tmp_path):
+    path = tmp_path / "clip.ts"
+    write_gops(path, "keyint=10")
+    video = PyAVVideo(path, hold_bytes=0)
+    length = len(video)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(VideoError, match="changed"):
+        video.get_frames([0, length - 1])
