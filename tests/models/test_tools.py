@@ -1,0 +1,116 @@
+"""The commands about networks: what they print, their exit status, their sentences."""
+
+import importlib.util
+import sys
+
+import pytest
+import torch
+
+from slowfast.config import load_config
+from slowfast.models import build_model
+from slowfast.models.export import missing_onnx_packages
+
+SMALL = {
+    "sf": ["SF.DEPTH", "[1,1,1,1]", "SF.WIDTH", "8"],
+    "uniformer": ["UNIFORMER.DEPTH", "[1,1,1,1]", "UNIFORMER.EMBED_DIM", "[8,8,16,16]", "UNIFORMER.HEAD_DIM", "8"],
+    "mvit": ["MVIT.EMBED_DIM", "8", "MVIT.DEPTH", "3", "MVIT.POOL_Q_STRIDE", "[[1,1,2,2]]", "MVIT.DIM_MUL", "[[1,2.0]]",
+             "MVIT.HEAD_MUL", "[[1,2.0]]"],
+    "videomae": ["VIDEOMAE.EMBED_DIM", "16", "VIDEOMAE.DEPTH", "1", "VIDEOMAE.NUM_HEADS", "2"],
+}  # fmt: skip
+CLIP = ["DATA.NUM_FRAMES", "8", "DATA.TRAIN_CROP_SIZE", "64", "DATA.TEST_CROP_SIZE", "64"]
+CONFIGURATIONS = {
+    "sf": "exp_pseudo_stage4/sf32_k700/config.yaml",
+    "uniformer": "exp_pseudo_stage4/uniformer_b32_k600/config.yaml",
+    "mvit": "exp_pseudo_stage4/mvit_b32_k600/config.yaml",
+    "videomae": "configs/features/videomae_vitl_hybrid_k700.yaml",
+}
+
+
+@pytest.fixture
+def tool(monkeypatch, repo):
+    """Run a tool with arguments in this process; return its exit status."""
+
+    def call(name, *arguments):
+        spec = importlib.util.spec_from_file_location(f"tool_{name}", repo / "tools" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        threads = torch.get_num_threads()
+        with pytest.raises(SystemExit) as caught:
+            module.cli.run(module.main)
+        torch.set_num_threads(threads)
+        return caught.value.code
+
+    return call
+
+
+def saved(repo, path, architecture):
+    """Save fresh weights of a small network."""
+    cfg = load_config(repo / CONFIGURATIONS[architecture], [*CLIP, *SMALL[architecture]])
+    torch.save({"model_state": build_model(cfg).state_dict()}, path)
+    return path
+
+
+def report(repo, architecture, checkpoint):
+    """Arguments of the load report for a small network."""
+    return ["--cfg", repo / CONFIGURATIONS[architecture], "--checkpoint", checkpoint, *CLIP, *SMALL[architecture]]
+
+
+def test_load_report(repo, tool, tmp_path, capsys):
+    path = saved(repo, tmp_path / "sf.pth", "sf")
+    assert tool("load_report", *report(repo, "sf", path), "MODEL.NUM_CLASSES", "4") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  slow.conv1.weight" in lines
+    assert "dropped: 2" in lines
+    assert "  projection.weight: 11 classes in the file, 4 in the network" in lines
+    assert "100.0 % of the parameters outside the head" in lines[-1]
+    assert tool("load_report", *report(repo, "sf", path), "--quiet") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_load_report_of_what_does_not_fit(repo, tool, tmp_path, capsys):
+    path = saved(repo, tmp_path / "sf.pth", "sf")
+    assert tool("load_report", *report(repo, "uniformer", path)) == 2
+    said = capsys.readouterr()
+    assert "missing (the network keeps its own values)" in said.out
+    assert "too little to load, 90 % are needed" in said.err
+    assert "Traceback" not in said.err
+    path.write_bytes(path.read_bytes()[:5000])
+    assert tool("load_report", *report(repo, "sf", path)) == 2
+    assert str(path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_export_of_every_network(repo, tool, tmp_path, capsys, architecture):
+    checkpoint = saved(repo, tmp_path / "w.pth", architecture)
+    wanted = "program" if missing_onnx_packages() else "all"
+    arguments = report(repo, architecture, checkpoint)
+    assert tool("export_model", *arguments, "--format", wanted, "--output-dir", tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert (tmp_path / "out" / f"{architecture}.pt2").is_file()
+    assert printed.count("largest relative difference of a logit") == (1 if wanted == "program" else 2)
+
+
+def test_export_that_differs_is_refused(repo, tool, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("slowfast.models.export._difference", lambda *_: 0.5)
+    arguments = report(repo, "videomae", "none")
+    assert tool("export_model", *arguments, "--format", "program", "--output-dir", tmp_path) == 2
+    assert "differs by more than 0.001" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [[], ["--train"]])
+def test_benchmark(tool, capsys, monkeypatch, more):
+    monkeypatch.setattr("slowfast.models.benchmark._MATRIX", 256)
+    options = ["--threads", "1", "--repeats", "1", *more]
+    assert tool("benchmark", "--model", "videomae", *options, *CLIP, *SMALL["videomae"]) == 0
+    printed = capsys.readouterr().out
+    assert "GFLOP/s float32" in printed and "GFLOP/s bfloat16" in printed
+    rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("|")]
+    assert rows[2:] == ["plain float32", "float32", "bfloat16 autocast"]
+    assert ("peak memory" in printed) and ("training step" in printed) == bool(more)
+
+
+def test_benchmark_without_a_gpu(tool, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert tool("benchmark", "--model", "videomae", "--gpu", *CLIP, *SMALL["videomae"]) == 2
+    assert "finds no GPU" in capsys.readouterr().err
