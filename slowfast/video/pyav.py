@@ -219,7 +219,8 @@ class _Index:
 
     def add(self, frame: av.VideoFrame) -> None:
         """Note the next frame."""
-        self.ordered = self.ordered and frame.pts is not None and (not self.stamps or frame.pts > self.stamps[-1])
+        in_order = frame.pts is not None and (not self.stamps or frame.pts > self.stamps[-1])
+        self.ordered = self.ordered and in_order and not frame.is_corrupt
         if frame.key_frame:
             self.keyframes.append(len(self.stamps))
         self.places[frame.pts] = len(self.stamps)

@@ -83,7 +83,7 @@ def crash(path) -> None:
 
 
 def test_crashes_and_hangs_are_errors_of_their_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(check, "probe", lambda path, backend: crash(path))
+    monkeypatch.setattr(check, "probe", lambda path, backend, timeout: crash(path))
     facts = check_files([tmp_path / str(number) for number in range(7)], workers=2, timeout=1.0)
     assert [fact.readable for fact in facts] == [True, True, False, True, False, True, True]
     assert "SIGSEGV" in facts[2].error and "longer than 1 s" in facts[4].error
