@@ -192,6 +192,8 @@ def _wrong_values(cfg: CfgNode) -> Iterator[str]:
 
 def _wrong_run(cfg: CfgNode) -> Iterator[str]:
     """Yield what no run can have."""
+    if cfg.FEATURES.FPS > 1000:
+        yield f"FEATURES.FPS is {cfg.FEATURES.FPS:g}, up to 1000 frames a second are possible (0 keeps a video's own)"
     if cfg.RNG_SEED >= 2**32:
         yield f"RNG_SEED is {cfg.RNG_SEED}, a value below 2**32 is needed"
     if not cfg.OUTPUT_DIR:

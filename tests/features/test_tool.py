@@ -53,6 +53,7 @@ def test_strict(helpers, tool, clips, tmp_path, capsys):
         (["--shard", "3/2"], "--shard is '3/2'"),
         (["--batch-size", "0"], "FEATURES.BATCH_SIZE is 0"),
         (["--fps", "-1"], "FEATURES.FPS is -1"),
+        (["--fps", "1e9"], "FEATURES.FPS is 1e+09, up to 1000"),
         (["FEATURES.STRID", "4"], "did you mean FEATURES.STRIDE"),
         (["--checkpoint", "nowhere.pth"], "no such file"),
         (["--video-dir", "nowhere"], "is no folder"),
