@@ -51,12 +51,15 @@ def measure_network(args: argparse.Namespace) -> None:
     print(
         "matrix product: " + ", ".join(f"{rate / 1e9:.0f} GFLOP/s {str(dtype)[6:]}" for dtype, rate in limits.items())
     )
+    half = limits[torch.bfloat16] > limits[torch.float32] / 2
     if args.gpu:
         timings = benchmark.time_training_on_gpu(build, size, repeats=args.repeats)
     elif args.train:
-        timings = benchmark.time_training(build, size, repeats=args.repeats, threads=args.threads)
+        timings = benchmark.time_training(build, size, repeats=args.repeats, threads=args.threads, half=half)
     else:
-        timings = benchmark.time_evaluation(build, size, repeats=args.repeats)
+        timings = benchmark.time_evaluation(build, size, repeats=args.repeats, half=half)
+    if not half and not args.gpu:
+        print("bfloat16 is left out: this processor has no fast arithmetic for it")
     training = args.train or args.gpu
     print("training step (forward and backward)" if training else "evaluation, BatchNorm folded but in the plain form")
     print(benchmark.table(timings, clips=size[0], flops=flops * (3 if training else 1), limits=limits))

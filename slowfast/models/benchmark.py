@@ -94,17 +94,18 @@ def matrix_limit(dtype: torch.dtype, device: str = "cpu", repeats: int = 5) -> f
     return 2.0 * _MATRIX**3 / seconds
 
 
-def time_evaluation(build: Build, size: Size, *, repeats: int) -> list[Timing]:
+def time_evaluation(build: Build, size: Size, *, repeats: int, half: bool = True) -> list[Timing]:
     """Time evaluation on the CPU: the plain form, float32 and bfloat16 with folded BatchNorm, in turns.
 
     Args:
         build: makes the network.
         size: (B, 3, T, H, W).
         repeats: timed passes of every form, after one that is not timed.
+        half: also bfloat16.
     """
     model, clips = build().eval(), _clips(size, "cpu")
     folded = fold_batchnorm(model)
-    timings = [Timing(PLAIN), Timing(FAST), Timing(HALF)]
+    timings = [Timing(form) for form in (PLAIN, FAST, *([HALF] if half else []))]
     with torch.inference_mode():
         for repeat, timing in itertools.product(range(repeats + 1), timings):
             network = model if timing.form.plain else folded
@@ -114,7 +115,7 @@ def time_evaluation(build: Build, size: Size, *, repeats: int) -> list[Timing]:
     return timings
 
 
-def time_training(build: Build, size: Size, *, repeats: int, threads: int) -> list[Timing]:
+def time_training(build: Build, size: Size, *, repeats: int, threads: int, half: bool = True) -> list[Timing]:
     """Time forward and backward on the CPU, every form in a process of its own so that its peak memory is its own.
 
     Args:
@@ -122,9 +123,10 @@ def time_training(build: Build, size: Size, *, repeats: int, threads: int) -> li
         size: (B, 3, T, H, W).
         repeats: timed steps of every form, after one that is not timed.
         threads: threads of each process; only one process works at a time.
+        half: also bfloat16.
     """
     spawn = multiprocessing.get_context("spawn")
-    timings = [Timing(PLAIN), Timing(FAST), Timing(HALF)]
+    timings = [Timing(form) for form in (PLAIN, FAST, *([HALF] if half else []))]
     with contextlib.ExitStack() as stack:
         pools = [
             stack.enter_context(spawn.Pool(1, _prepare_training, (build, size, timing.form, threads)))

@@ -98,15 +98,17 @@ def test_export_that_differs_is_refused(repo, tool, tmp_path, capsys, monkeypatc
     assert "differs by more than 0.001" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("more", [[], ["--train"]])
-def test_benchmark(tool, capsys, monkeypatch, more):
-    monkeypatch.setattr("slowfast.models.benchmark._MATRIX", 256)
+@pytest.mark.parametrize(("more", "half"), [([], 1.0), ([], 0.3), (["--train"], 1.0)])
+def test_benchmark(tool, capsys, monkeypatch, more, half):
+    rates = {torch.float32: 1e11, torch.bfloat16: half * 1e11}
+    monkeypatch.setattr("slowfast.models.benchmark.matrix_limit", lambda dtype, device: rates[dtype])
     options = ["--threads", "1", "--repeats", "1", *more]
     assert tool("benchmark", "--model", "videomae", *options, *CLIP, *SMALL["videomae"]) == 0
     printed = capsys.readouterr().out
     assert "GFLOP/s float32" in printed and "GFLOP/s bfloat16" in printed
     rows = [line.split("|")[1].strip() for line in printed.splitlines() if line.startswith("|")]
-    assert rows[2:] == ["plain float32", "float32", "bfloat16 autocast"]
+    assert rows[2:] == ["plain float32", "float32", *(["bfloat16 autocast"] if half == 1 else [])]
+    assert ("bfloat16 is left out" in printed) == (half < 1)
     assert ("peak memory" in printed) and ("training step" in printed) == bool(more)
 
 
