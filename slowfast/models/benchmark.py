@@ -21,7 +21,9 @@ from slowfast.models.layers import plain_operations
 
 Build = Callable[[], nn.Module]
 Size = tuple[int, int, int, int, int]
-_MATRIX = 2048
+_SMALL_MATRIX, _MATRIX = 256, 2048
+# Operations per second below which a large product is not waited for.
+_SLOW = 5e9
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,18 @@ def count_flops(build: Build, size: Size) -> float:
 
 
 def matrix_limit(dtype: torch.dtype, device: str = "cpu", repeats: int = 5) -> float:
-    """Return the operations per second of a large matrix product, the machine's own limit."""
-    left, right = (torch.randn(_MATRIX, _MATRIX, device=device).to(dtype) for _ in range(2))
-    seconds = min(_timed(lambda: left @ right, device) for _ in range(repeats + 1))
-    return 2.0 * _MATRIX**3 / seconds
+    """Return the operations per second of a large matrix product, the machine's own limit.
+
+    Where already a small product is slow (a dtype that the processor has no arithmetic for), its rate is returned.
+    """
+    small = _matrix_rate(_SMALL_MATRIX, dtype, device, repeats)
+    return small if small < _SLOW else _matrix_rate(_MATRIX, dtype, device, repeats)
+
+
+def _matrix_rate(size: int, dtype: torch.dtype, device: str, repeats: int) -> float:
+    """Return the operations per second of a product of square matrices, the best of `repeats` after one more."""
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    return 2.0 * size**3 / min(_timed(lambda: left @ right, device) for _ in range(repeats + 1))
 
 
 def time_evaluation(build: Build, size: Size, *, repeats: int, half: bool = True) -> list[Timing]:

@@ -8,6 +8,7 @@ import torch
 
 from slowfast.config import load_config
 from slowfast.models import build_model
+from slowfast.models.benchmark import matrix_limit
 from slowfast.models.export import missing_onnx_packages
 
 SMALL = {
@@ -116,3 +117,17 @@ def test_benchmark_without_a_gpu(tool, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert tool("benchmark", "--model", "videomae", "--gpu", *CLIP, *SMALL["videomae"]) == 2
     assert "finds no GPU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("slow", "sizes"), [(0.0, [256, 2048]), (1e30, [256])])
+def test_a_large_product_is_not_waited_for_where_a_small_one_is_slow(monkeypatch, slow, sizes):
+    measured = []
+
+    def timed(product, device):
+        measured.append(product().shape[0])
+        return 1.0
+
+    monkeypatch.setattr("slowfast.models.benchmark._SLOW", slow)
+    monkeypatch.setattr("slowfast.models.benchmark._timed", timed)
+    assert matrix_limit(torch.float32, repeats=0) == 2.0 * sizes[-1] ** 3
+    assert measured == sizes
