@@ -97,18 +97,10 @@ def test_missing_lists_are_one_sentence(repo, tmp_path):
 
 
 @pytest.fixture
-def stubbed(tmp_path):
+def stubbed(tmp_path, stub_schedule):
     """A schedule of two voters and two rounds whose commands are stubs."""
     (tmp_path / "stub.py").write_text(STUB)
-    python = f"{sys.executable} stub.py"
-    config = {
-        "root": "out", "data": "out/data", "voters": ["a", "b"], "experts": ["a"], "rounds": 2, "frames": 4, "crop": 8,
-        "data_ready": "ready", "make_data": f"{python} data {{data}} ready",
-        "train": f"{python} train {{out}} total_unlabelx4x8x1x1.pkl testx4x8x3x3.pkl",
-        "select": f"{python} select {{data}}/pseudo stage{{stage}}.csv",
-        "vote": f"{python} vote {{root}}/submission arid_pred.csv",
-    }  # fmt: skip
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(stub_schedule(["a", "b"], 2)))
     return tmp_path
 
 

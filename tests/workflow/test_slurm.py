@@ -42,19 +42,11 @@ def slurm_is_up() -> bool:
 
 
 @pytest.mark.slow
-def test_preempted_job_is_submitted_again_and_the_graph_ends(repo, tmp_path):
+def test_preempted_job_is_submitted_again_and_the_graph_ends(repo, tmp_path, stub_schedule):
     if not slurm_is_up():
         pytest.skip("no Slurm runs here")
     (tmp_path / "stub.py").write_text(STUB)
-    python = f"{sys.executable} stub.py"
-    config = {
-        "root": "out", "data": "out/data", "voters": ["a"], "experts": ["a"], "rounds": 1, "frames": 4, "crop": 8,
-        "data_ready": "ready", "make_data": f"{python} data {{data}} ready",
-        "train": f"{python} train {{out}} total_unlabelx4x8x1x1.pkl testx4x8x3x3.pkl",
-        "select": f"{python} select {{data}}/pseudo stage{{stage}}.csv",
-        "vote": f"{python} vote {{root}}/submission arid_pred.csv",
-    }  # fmt: skip
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(stub_schedule(["a"], 1)))
     command = [sys.executable, "-m", "snakemake", "-s", repo / "workflow/Snakefile", "--configfile", "tiny.yaml"]
     command += [
         "--profile",
