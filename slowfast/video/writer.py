@@ -13,7 +13,7 @@ from slowfast.utils.files import atomic_write
 def write_h264(
     path: str | Path, frames: Iterable[np.ndarray], *, fps: float, crf: float, preset: str = "ultrafast"
 ) -> None:
-    """Write a clip atomically; equal frames give equal bytes.
+    """Write a clip atomically; equal frames give equal bytes on every processor.
 
     Args:
         path: target, `.mp4`; its folder is made when missing.
@@ -37,7 +37,11 @@ def write_h264(
                 stream.height, stream.width = frame_HWC.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 stream.thread_count = 1
-                stream.options = {"preset": preset, "crf": str(crf), "threads": "1", "g": str(max(1, round(fps)))}
+                stream.options = {
+                    "preset": preset, "crf": str(crf), "threads": "1", "g": str(max(1, round(fps))),
+                    # Slower presets otherwise depend on the processor and on where the frames lie in memory.
+                    "x264-params": "cpu-independent=1",
+                }  # fmt: skip
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame_HWC, format="rgb24")))
         if stream is None:
             raise ValueError(f"{path}: a clip needs at least one frame")
