@@ -1,7 +1,10 @@
 """Frames of video files, from the decoder or from a store of decoded clips."""
 
+import contextlib
 import hashlib
+import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,13 @@ logger = get_logger(__name__)
 
 # A decoded clip larger than this is not stored.
 MAX_STORED_BYTES = 256 * 2**20
+# What `numpy.save` writes before a uint8 array (T, H, W, 3); only this is taken (NEP 1, version 1.0).
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<length>..)(?P<text>\{'descr': '\|u1', 'fortran_order': False, "
+    rb"'shape': \((?P<frames>\d+), (?P<height>\d+), (?P<width>\d+), 3\), \} *\n)",
+    re.DOTALL,
+)
+_LONGEST_HEADER = 512
 
 
 class FrameSource:
@@ -42,9 +52,10 @@ class FrameSource:
             VideoError: when the file cannot be read.
         """
         stored = self._stored(path)
-        clip_THWC = _load_stored(stored) if stored is not None else None
-        if clip_THWC is not None:
-            return np.ascontiguousarray(clip_THWC[choose(len(clip_THWC))]), ""
+        clip = _load_stored(stored) if stored is not None else None
+        if clip is not None:
+            with contextlib.suppress(OSError):  # removed by someone meanwhile: decoded again
+                return clip.frames(choose(len(clip))), ""
         video = open_video(path, self.backend)
         try:
             length = len(video)
@@ -78,12 +89,50 @@ class FrameSource:
         return self.cache_dir / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
 
 
-def _load_stored(path: Path) -> np.ndarray | None:
-    """Return a stored clip without reading it all, or None when there is none that can be read."""
+class StoredClip:
+    """Frames of a stored clip, each read where it lies in the file when it is asked for.
+
+    Args:
+        path: the file.
+        shape: (T, H, W, 3) of the clip.
+        start: bytes before the first frame.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int, int], start: int) -> None:
+        self.path, self.shape, self.start = path, shape, start
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def frames(self, indices: np.ndarray) -> np.ndarray:
+        """Return uint8 (len(indices), H, W, 3).
+
+        Raises:
+            OSError: the file is gone or shorter than it was.
+            IndexError: there is no such frame.
+        """
+        frames_THWC = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        size = frames_THWC[0].nbytes
+        with open(self.path, "rb", buffering=0) as handle:
+            for frame_HWC, index in zip(frames_THWC, indices):
+                if not 0 <= index < len(self):
+                    raise IndexError(f"{self.path}: no frame {index} of {len(self)}")
+                handle.seek(self.start + int(index) * size)
+                if handle.readinto(frame_HWC) != size:
+                    raise OSError(f"{self.path}: shorter than it was")
+        return frames_THWC
+
+
+def _load_stored(path: Path) -> StoredClip | None:
+    """Return a stored clip, or None when there is none whose header and size are right."""
     try:
-        clip_THWC = np.load(path, mmap_mode="r", allow_pickle=False)
-        whole = clip_THWC.offset + clip_THWC.nbytes == os.path.getsize(path)
-    except Exception:  # a damaged header raises almost anything
+        with open(path, "rb", buffering=0) as handle:
+            header, size = handle.read(_LONGEST_HEADER), os.fstat(handle.fileno()).st_size
+    except OSError:
         return None
-    frames = clip_THWC.ndim == 4 and clip_THWC.dtype == np.uint8 and clip_THWC.shape[-1] == 3 and clip_THWC.size > 0
-    return clip_THWC if whole and frames else None
+    match = _HEADER.match(header)
+    if match is None or int.from_bytes(match["length"], "little") != len(match[0]) - match.start("text"):
+        return None
+    clip = StoredClip(path, (*(int(match[name]) for name in ("frames", "height", "width")), 3), len(match[0]))
+    values = math.prod(clip.shape)
+    return clip if values and clip.start + values == size else None

@@ -109,10 +109,10 @@ def index_of(path: Path) -> str:
 
 def stored_of(path: Path) -> str:
     """A stored clip as a loader takes it; one that is not taken is decoded again."""
-    clip_THWC = _load_stored(path)
-    if clip_THWC is None:
+    clip = _load_stored(path)
+    if clip is None:
         raise InputError(f"{path}: decoded again")
-    return hashlib.sha256(np.ascontiguousarray(clip_THWC).tobytes()).hexdigest() + str(clip_THWC.shape)
+    return hashlib.sha256(clip.frames(np.arange(len(clip))).tobytes()).hexdigest() + str(clip.shape)
 
 
 def weights_of(path: Path) -> str:

@@ -48,6 +48,27 @@ def test_a_damaged_store_is_passed_over(clips, tmp_path):
         assert stored.read_bytes() == whole, "stored again"
 
 
+def test_a_clip_that_leaves_the_store_is_decoded(clips, tmp_path):
+    source = FrameSource(cache_dir=tmp_path)
+    path = str(clips / "clip 1.mp4")
+    expected = source.read(path, every_third)[0]
+    (stored,) = tmp_path.glob("*.npy")
+
+    def choose(length: int) -> np.ndarray:
+        stored.unlink(missing_ok=True)
+        return every_third(length)
+
+    assert np.array_equal(source.read(path, choose)[0], expected) and stored.is_file()
+
+
+def test_frames_that_are_not_there(clips, tmp_path):
+    FrameSource(cache_dir=tmp_path).read(str(clips / "clip 1.mp4"), every_third)
+    clip = _load_stored(next(tmp_path.glob("*.npy")))
+    for index in (-1, len(clip)):
+        with pytest.raises(IndexError, match=f"no frame {index} of {len(clip)}"):
+            clip.frames(np.array([0, index]))
+
+
 def test_a_store_that_cannot_be_written_ends_storing_only(clips, tmp_path):
     (tmp_path / "file").write_text("")
     source = FrameSource(cache_dir=tmp_path / "file" / "store")
