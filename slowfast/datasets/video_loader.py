@@ -1,5 +1,6 @@
 """Batches of one split; decoding processes that die or hang are replaced, and the file they were at is named."""
 
+import contextlib
 import functools
 import os
 import signal
@@ -124,7 +125,8 @@ class VideoLoader:
 
     def _batches(self) -> Iterator[Batch]:
         """Yield batches until the end of the epoch or the loss of a worker."""
-        iterator = iter(self._loader)
+        with _stop_signal_blocked() if self.num_workers else contextlib.nullcontext():
+            iterator = iter(self._loader)
         if self.num_workers and threading.current_thread() is threading.main_thread():
             # A dead worker is found while its batch is awaited, instead of raising anywhere in the training code.
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -262,6 +264,16 @@ def _init_worker(activity: torch.Tensor, number: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_obey_parent, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _stop_signal_blocked() -> Iterator[None]:
+    """Start processes in the body that have SIGTERM blocked from their first moment, in every thread of theirs."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _announce(place: torch.Tensor, row: int) -> None:
