@@ -67,13 +67,18 @@ def construct_optimizer(
     nesterov: bool = True,
     betas: tuple[float, float] = (0.9, 0.999),
 ) -> torch.optim.Optimizer:
-    """Return `sgd`, `adam` or `adamw` (eps 1e-8) over the groups; `set_lr` sets the rate of every step."""
+    """Return `sgd`, `adam` or `adamw` (eps 1e-8) over the groups; `set_lr` sets the rate of every step.
+
+    On the CPU `adam` and `adamw` update all parameters in one call, in a small network several times faster than one by
+    one; on a GPU the library chooses.
+    """
     groups = list(groups)
     if method == "sgd":
         nesterov = nesterov and momentum > 0 and dampening == 0
         return torch.optim.SGD(groups, lr=lr, momentum=momentum, dampening=dampening, nesterov=nesterov)
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[method](groups, lr=lr, betas=betas, eps=1e-8)
+    fused = all(parameter.device.type == "cpu" for group in groups for parameter in group["params"]) or None
+    return kinds[method](groups, lr=lr, betas=betas, eps=1e-8, fused=fused)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
