@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 _PLAIN = False
-_WIDEST_FAST_KERNEL = 3
 _BLOCK_PRODUCTS = 400_000  # query-key products of one block, about 1 MB
 _SMALLEST_BLOCK = 64  # queries
 _MLP_BLOCK = 2048  # rows
@@ -34,9 +33,27 @@ def plain_operations() -> Iterator[None]:
         _PLAIN = before
 
 
+def is_plain() -> bool:
+    """Tell whether the networks run in their plainest form."""
+    return _PLAIN
+
+
 def to_channels_last(x_BCTHW: Tensor) -> Tensor:
     """Return the clips with the channels of one position side by side in memory."""
     return x_BCTHW.contiguous() if _PLAIN else x_BCTHW.contiguous(memory_format=torch.channels_last_3d)
+
+
+def in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
+    """Return the layer's result without autocast, in the dtype of its weights.
+
+    Meant for small layers that everything passes: the pixels of a dark clip lie close together and far from zero
+    after normalisation, and logits may differ by little; float16 and bfloat16 would round such differences away.
+    """
+    kind = x.device.type
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return layer(x)
+    with torch.autocast(kind, enabled=False):
+        return layer(x.to(next(layer.parameters()).dtype))
 
 
 def attention(q_BLNE: Tensor, k_BLNE: Tensor, v_BLNE: Tensor, *, scale: float, dropout: float = 0.0) -> Tensor:
@@ -173,7 +190,7 @@ def sum_shifted_frames(y_BTHWKC: Tensor) -> Tensor:
     return _sum_shifted(y_BTHWKC)
 
 
-def _shifts(frames: int, taps: int) -> Iterator[tuple[int, slice, slice]]:
+def frame_shifts(frames: int, taps: int) -> Iterator[tuple[int, slice, slice]]:
     """Yield (tap, output frames, input frames) for every tap that meets the clip."""
     for tap in range(taps):
         shift = tap - taps // 2
@@ -186,7 +203,7 @@ def _sum_shifted(y_BTHWKC: Tensor) -> Tensor:
     """Return the sum of `sum_shifted_frames`."""
     taps = y_BTHWKC.shape[4]
     z_BTHWC = y_BTHWKC[:, :, :, :, taps // 2].clone(memory_format=torch.contiguous_format)
-    for tap, out, source in _shifts(y_BTHWKC.shape[1], taps):
+    for tap, out, source in frame_shifts(y_BTHWKC.shape[1], taps):
         if tap != taps // 2:
             z_BTHWC[:, out] += y_BTHWKC[:, source, :, :, tap]
     return z_BTHWC
@@ -211,140 +228,9 @@ class _SumShifted(torch.autograd.Function):
             shift = tap - taps // 2
             grad_BTHWKC[:, : max(shift, 0), :, :, tap] = 0
             grad_BTHWKC[:, max(frames + shift, 0) :, :, :, tap] = 0
-        for tap, out, source in _shifts(frames, taps):
+        for tap, out, source in frame_shifts(frames, taps):
             grad_BTHWKC[:, source, :, :, tap] = g_BTHWC[:, out]
         return grad_BTHWKC
-
-
-class DepthwiseConv3d(nn.Conv3d):
-    """One filter per channel; on the CPU with a backward pass of its own, several times faster than the library's.
-
-    Args:
-        channels: channels of input and output.
-        kernel_size: (T, H, W).
-        stride: (T, H, W).
-        padding: (T, H, W).
-        bias: add a learned value per channel.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        kernel_size: tuple[int, int, int],
-        *,
-        stride: tuple[int, int, int] = (1, 1, 1),
-        padding: tuple[int, int, int],
-        bias: bool = True,
-    ) -> None:
-        super().__init__(channels, channels, kernel_size, stride=stride, padding=padding, groups=channels, bias=bias)
-        self.keeps_size = self.stride == (1, 1, 1) and all(2 * p + 1 == k for p, k in zip(padding, kernel_size))
-
-    def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Return (B, C, T', H', W')."""
-        if self.kernel_size[0] == 1 and not _PLAIN:
-            return self._per_frame(x_BCTHW)
-        wants_gradient = torch.is_grad_enabled() and (x_BCTHW.requires_grad or self.weight.requires_grad)
-        own = wants_gradient and self.keeps_size and x_BCTHW.device.type == "cpu"
-        if _PLAIN or not own or torch.compiler.is_compiling():
-            return super().forward(x_BCTHW)
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_BCTHW.dtype
-        bias = None if self.bias is None else self.bias.to(dtype)
-        x_BCTHW = to_channels_last(x_BCTHW.to(dtype))
-        return _SameDepthwise.apply(x_BCTHW, self.weight.to(dtype), bias)
-
-    def _per_frame(self, x_BCTHW: Tensor) -> Tensor:
-        """Return the result of a kernel of one frame as a 2D convolution of all frames."""
-        x_BTCHW = to_channels_last(x_BCTHW)[:, :, :: self.stride[0]].transpose(1, 2)
-        weight_CIHW = self.weight.squeeze(2)
-        y_MCHW = F.conv2d(
-            x_BTCHW.flatten(0, 1), weight_CIHW, self.bias, self.stride[1:], self.padding[1:], groups=self.groups
-        )
-        return y_MCHW.unflatten(0, x_BTCHW.shape[:2]).transpose(1, 2)
-
-
-class _SameDepthwise(torch.autograd.Function):
-    """Depthwise convolution, stride 1, odd kernel, zero padding that keeps the size."""
-
-    @staticmethod
-    def forward(ctx, x_BCTHW: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the library's forward pass."""
-        ctx.save_for_backward(x_BCTHW, weight)
-        return F.conv3d(x_BCTHW, weight, bias, padding=_same_padding(weight), groups=x_BCTHW.shape[1])
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, g_BCTHW: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Return the gradients: the input's is a forward pass with the mirrored kernel."""
-        x_BCTHW, weight = ctx.saved_tensors
-        g_BCTHW = g_BCTHW.contiguous(memory_format=torch.channels_last_3d)
-        grad_x = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0]:
-            mirrored = weight.flip(2, 3, 4)
-            grad_x = F.conv3d(g_BCTHW, mirrored, padding=_same_padding(weight), groups=x_BCTHW.shape[1])
-        if ctx.needs_input_grad[1]:
-            grad_weight = depthwise_weight_gradient(x_BCTHW, g_BCTHW, tuple(weight.shape[2:]))
-        if ctx.needs_input_grad[2]:
-            grad_bias = g_BCTHW.sum((0, 2, 3, 4))
-        return grad_x, grad_weight, grad_bias
-
-
-def _same_padding(weight: Tensor) -> list[int]:
-    """Return the padding that keeps the size for an odd kernel."""
-    return [size // 2 for size in weight.shape[2:]]
-
-
-def depthwise_weight_gradient(x_BCTHW: Tensor, g_BCTHW: Tensor, kernel: tuple[int, int, int]) -> Tensor:
-    """Return the gradient of the weights of a size-keeping depthwise convolution.
-
-    Works frame shift by frame shift as 2D depthwise gradients, whose CPU kernels are fast up to width 3; wider
-    kernels are cut into pieces of that width on horizontally padded copies.
-
-    Args:
-        x_BCTHW: input, channels last.
-        g_BCTHW: gradient of the output, channels last, same shape.
-        kernel: odd (T, H, W) size.
-
-    Returns:
-        (C, 1, *kernel).
-    """
-    pieces = _width_pieces(x_BCTHW, g_BCTHW, kernel[2])
-    grad = x_BCTHW.new_zeros(x_BCTHW.shape[1], 1, *kernel)
-    for tap, out, source in _shifts(x_BCTHW.shape[2], kernel[0]):
-        for column, size, pad, x_BTCHW, g_BTCHW in pieces:
-            x_MCHW, g_MCHW = x_BTCHW[:, source].flatten(0, 1), g_BTCHW[:, out].flatten(0, 1)
-            weight = grad[:, :, tap, :, column : column + size]
-            part = torch.ops.aten.convolution_backward(
-                g_MCHW, x_MCHW, weight, [0], [1, 1], [kernel[1] // 2, pad], [1, 1], False, [0, 0],
-                weight.shape[0], [False, True, False],
-            )[1]  # fmt: skip
-            weight.copy_(part)
-    return grad
-
-
-def _width_pieces(x_BCTHW: Tensor, g_BCTHW: Tensor, width: int) -> list[tuple[int, int, int, Tensor, Tensor]]:
-    """Return (first kernel column, columns, horizontal padding, x, g) of pieces of at most three columns.
-
-    With x padded by width // 2 on both sides, output column w and kernel column j meet x column w + j. A piece
-    that starts at kernel column c therefore pairs x with g moved right by c inside a frame of zeros.
-    """
-    x_BTCHW, g_BTCHW = x_BCTHW.transpose(1, 2), g_BCTHW.transpose(1, 2)
-    if width <= _WIDEST_FAST_KERNEL:
-        return [(0, width, width // 2, x_BTCHW, g_BTCHW)]
-    padded_BTCHW = _pad_columns(x_BTCHW, width // 2, width // 2)
-    pieces = []
-    for column in range(0, width, _WIDEST_FAST_KERNEL):
-        size = min(_WIDEST_FAST_KERNEL, width - column)
-        moved_BTCHW = _pad_columns(g_BTCHW, column, width - size - column)
-        pieces.append((column, size, 0, padded_BTCHW, moved_BTCHW))
-    return pieces
-
-
-def _pad_columns(x_BTCHW: Tensor, left: int, right: int) -> Tensor:
-    """Return x with zero columns added, channels last within each frame."""
-    batch, frames, channels, height, width = x_BTCHW.shape
-    y_BTHWC = x_BTCHW.new_zeros(batch, frames, height, left + width + right, channels)
-    y_BTHWC[:, :, :, left : left + width] = x_BTCHW.permute(0, 1, 3, 4, 2)
-    return y_BTHWC.permute(0, 1, 4, 2, 3)
 
 
 class Mlp(nn.Module):

@@ -12,12 +12,13 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from slowfast.models.depthwise import DepthwiseConv3d
 from slowfast.models.layers import (
-    DepthwiseConv3d,
     DropPath,
     Mlp,
     attention,
     drop_path_rates,
+    in_full_precision,
     init_transformer_weights,
     run_block,
     to_channels_last,
@@ -198,7 +199,7 @@ class Head(nn.Module):
 
     def forward(self, features_BD: Tensor) -> Tensor:
         """Return logits (B, K)."""
-        return self.projection(self.dropout(features_BD))
+        return in_full_precision(self.projection, self.dropout(features_BD))
 
 
 class MViT(nn.Module):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from slowfast.models.layers import Conv3d, to_channels_last
+from slowfast.models.layers import Conv3d, in_full_precision, to_channels_last
 from slowfast.utils.errors import InputError
 
 ALPHA = 4  # the slow path sees every fourth frame
@@ -297,4 +297,4 @@ class SlowFast(nn.Module):
 
     def forward(self, clips_BCTHW: Tensor) -> Tensor:
         """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W), T a multiple of 4."""
-        return self.projection(self.dropout(self.forward_features(clips_BCTHW)))
+        return in_full_precision(self.projection, self.dropout(self.forward_features(clips_BCTHW)))

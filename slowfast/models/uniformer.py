@@ -7,14 +7,15 @@ UniFormer-B is depth [5, 8, 20, 7]. Legend: B batch, C channels, T frames, H W, 
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from slowfast.models.depthwise import DepthwiseConv3d
 from slowfast.models.layers import (
     Conv3d,
-    DepthwiseConv3d,
     DropPath,
     Mlp,
     PointwiseConv3d,
     attention,
     drop_path_rates,
+    in_full_precision,
     init_transformer_weights,
     run_block,
     to_channels_last,
@@ -283,7 +284,7 @@ class UniFormer(nn.Module):
         """Return the pooled features (B, D) of normalised RGB clips (B, 3, T, H, W)."""
         x_BCTHW = to_channels_last(clips_BCTHW)
         for stage in range(4):
-            x_BCTHW = self.get_submodule(f"patch_embed{stage + 1}")(x_BCTHW)
+            x_BCTHW = in_full_precision(self.get_submodule(f"patch_embed{stage + 1}"), x_BCTHW)
             x_BCTHW = self.pos_drop(x_BCTHW) if stage == 0 else x_BCTHW
             for index, block in enumerate(self.get_submodule(f"blocks{stage + 1}")):
                 x_BCTHW = run_block(block, x_BCTHW, checkpointed=index < self.checkpoint_blocks[stage])
@@ -291,7 +292,7 @@ class UniFormer(nn.Module):
 
     def forward(self, clips_BCTHW: Tensor) -> Tensor:
         """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W)."""
-        return self.head(self.forward_features(clips_BCTHW))
+        return in_full_precision(self.head, self.forward_features(clips_BCTHW))
 
 
 def _check_stages(depth, embed_dim, head_dim: int, checkpoint_blocks) -> None:

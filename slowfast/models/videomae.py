@@ -17,6 +17,7 @@ from slowfast.models.layers import (
     Mlp,
     attention,
     drop_path_rates,
+    in_full_precision,
     init_transformer_weights,
     run_block,
 )
@@ -258,7 +259,7 @@ class VideoMAE(nn.Module):
 
     def forward(self, clips_BCTHW: Tensor) -> Tensor:
         """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W)."""
-        return self.head(self.fc_dropout(self.forward_features(clips_BCTHW)))
+        return in_full_precision(self.head, self.fc_dropout(self.forward_features(clips_BCTHW)))
 
 
 def layer_id(name: str, depth: int) -> int:
