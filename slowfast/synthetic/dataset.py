@@ -71,7 +71,7 @@ def splits_of(mode: str, kind: str) -> tuple[Split, ...]:
     return (
         Split("train", "train_label.csv", "labeled_train/Train", 880 * more),
         Split("val_dry", "val_dry.csv", "dry_run/Validation", 110),
-        Split("dark_unlabel", "dark_unlabel.csv", "dark_train/Train", 880 * more, dark=True, hidden=True),
+        Split("dark_unlabel", "dark_unlabel.csv", "dark_train/Train", 1760 * more, dark=True, hidden=True),
         Split("arid", "arid.csv", "dark_train/Train", 220, dark=True),
         Split("test", "test.csv", "Test", 660, dark=True, hidden=True),
     )
