@@ -11,6 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from slowfast.synthetic.dataset import check_folder, parameters_of
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write, write_json
@@ -34,6 +35,7 @@ def main() -> int:
     if args.seed < 0 or args.jobs < 1:
         raise InputError("--seed needs a value of 0 or more and --jobs one of at least 1")
     work = Path("output/demo") / f"{args.mode}-seed{args.seed}"
+    check_folder(REPO / work / "data", parameters_of(args.seed, args.mode))
     start = time.monotonic()
     status = run_graph(work, args.seed, args.mode, args.jobs)
     if status:

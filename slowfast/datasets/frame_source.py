@@ -53,13 +53,15 @@ class FrameSource:
         """
         stored = self._stored(path)
         clip = _load_stored(stored) if stored is not None else None
+        indices = None if clip is None else choose(len(clip))
         if clip is not None:
             with contextlib.suppress(OSError):  # removed by someone meanwhile: decoded again
-                return clip.frames(choose(len(clip))), ""
+                return clip.frames(indices), ""
         video = open_video(path, self.backend)
         try:
             length = len(video)
-            frames_THWC = video.get_frames(choose(length))
+            chosen = clip is not None and len(clip) == length  # a second choice would be another one
+            frames_THWC = video.get_frames(indices if chosen else choose(length))
             fits = frames_THWC[0].nbytes * length <= MAX_STORED_BYTES
             # A clip that is read in part is read again, so that every run says so.
             if stored is not None and fits and not video.problems:

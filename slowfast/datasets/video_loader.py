@@ -268,7 +268,7 @@ def _init_worker(activity: torch.Tensor, number: int) -> None:
 
 @contextlib.contextmanager
 def _stop_signal_blocked() -> Iterator[None]:
-    """Start processes in the body that have SIGTERM blocked from their first moment, in every thread of theirs."""
+    """Let processes that this one starts in the body have SIGTERM blocked from their first moment, in every thread."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield

@@ -93,9 +93,9 @@ def _same_padding(weight: Tensor) -> list[int]:
 def depthwise_weight_gradient(x_BCTHW: Tensor, g_BCTHW: Tensor, kernel: tuple[int, int, int]) -> Tensor:
     """Return the gradient of the weights of a size-keeping depthwise convolution.
 
-    For small tensors a depthwise convolution itself, with every channel of every clip apart, the output's gradient as
-    its kernels and the input padded as far as the weights reach; that is many times faster there than the library's
-    gradient. For large ones frame shift by frame shift as 2D depthwise gradients, whose CPU kernels are fast up to
+    For small float32 tensors a depthwise convolution itself, with every channel of every clip apart, the output's
+    gradient as its kernels and the input padded as far as the weights reach; that is many times faster there than the
+    library's gradient. Otherwise frame shift by frame shift as 2D depthwise gradients, whose CPU kernels are fast up to
     width 3; wider kernels are cut into pieces of that width on horizontally padded copies.
 
     Args:
@@ -109,7 +109,7 @@ def depthwise_weight_gradient(x_BCTHW: Tensor, g_BCTHW: Tensor, kernel: tuple[in
     grad = x_BCTHW.new_zeros(x_BCTHW.shape[1], 1, *kernel)
     reach = [min(size // 2, length - 1) for size, length in zip(kernel, x_BCTHW.shape[2:])]
     met = grad[(..., *(slice(size // 2 - r, size // 2 + r + 1) for size, r in zip(kernel, reach)))]
-    if x_BCTHW.numel() <= _SMALL:
+    if x_BCTHW.dtype == torch.float32 and 0 < x_BCTHW.numel() <= _SMALL:
         met.copy_(_gradient_as_convolution(x_BCTHW, g_BCTHW, reach))
     else:
         _gradient_by_frame_shifts(x_BCTHW, g_BCTHW, met)

@@ -46,14 +46,15 @@ def to_channels_last(x_BCTHW: Tensor) -> Tensor:
 def in_full_precision(layer: nn.Module, x: Tensor) -> Tensor:
     """Return the layer's result without autocast, in the dtype of its weights.
 
-    Meant for small layers that everything passes: the pixels of a dark clip lie close together and far from zero
-    after normalisation, and logits may differ by little; float16 and bfloat16 would round such differences away.
+    Meant for layers that cost little and that everything passes, patch embeddings and heads: what float16 or bfloat16
+    rounds away there is lost to all that follows.
     """
     kind = x.device.type
-    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+    if kind not in ("cpu", "cuda") or not torch.is_autocast_enabled(kind):
         return layer(x)
+    dtype = next((parameter.dtype for parameter in layer.parameters()), x.dtype)
     with torch.autocast(kind, enabled=False):
-        return layer(x.to(next(layer.parameters()).dtype))
+        return layer(x.to(dtype))
 
 
 def attention(q_BLNE: Tensor, k_BLNE: Tensor, v_BLNE: Tensor, *, scale: float, dropout: float = 0.0) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
@@ -69,16 +69,21 @@ def construct_optimizer(
 ) -> torch.optim.Optimizer:
     """Return `sgd`, `adam` or `adamw` (eps 1e-8) over the groups; `set_lr` sets the rate of every step.
 
-    On the CPU `adam` and `adamw` update all parameters in one call, in a small network several times faster than one by
-    one; on a GPU the library chooses.
+    On the CPU a fresh `adam` or `adamw` updates all parameters in one call, in a small network several times faster
+    than one by one; elsewhere the library chooses. A resumed one goes on in the form that its state names.
     """
-    groups = list(groups)
+    groups = [{**group, "params": _listed(group["params"])} for group in groups]
     if method == "sgd":
         nesterov = nesterov and momentum > 0 and dampening == 0
         return torch.optim.SGD(groups, lr=lr, momentum=momentum, dampening=dampening, nesterov=nesterov)
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     fused = all(parameter.device.type == "cpu" for group in groups for parameter in group["params"]) or None
     return kinds[method](groups, lr=lr, betas=betas, eps=1e-8, fused=fused)
+
+
+def _listed(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """Return one parameter or several as a list."""
+    return [parameters] if isinstance(parameters, Tensor) else list(parameters)
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:

@@ -1,6 +1,7 @@
 """The demo's data set: which clips there are, where they lie, and rendering them in parallel.
 
-Every clip depends only on (seed, split, index), never on the number of processes or on other clips.
+Every clip depends only on (seed, split, index) and on the split's size, which its class depends on, never on the number
+of processes.
 """
 
 import json
@@ -140,12 +141,18 @@ def check_folder(output: Path, parameters: dict) -> bool:
         found = json.loads(path.read_text(encoding="utf-8")).get("parameters")
         if found != parameters:
             raise InputError(
-                f"{output} holds rendered clips with other parameters ({found}); remove it or choose another --output"
+                f"{output} holds rendered clips with other parameters ({found}); remove it or choose another folder"
             )
         return name == MANIFEST
     if output.is_dir() and any(output.iterdir()):
         raise InputError(f"{output} is not empty and holds no rendered clips; choose another --output")
     return False
+
+
+def parameters_of(seed: int, mode: str, kind: str = ACTIONS) -> dict:
+    """Return what the clips depend on, as a manifest records it."""
+    clips = {split.name: split.clips for split in splits_of(mode, kind)}
+    return {"version": GENERATOR_VERSION, "seed": seed, "mode": mode, "kind": kind, "clips": clips}
 
 
 def make_dataset(output: Path, *, seed: int, mode: str = "quick", kind: str = ACTIONS, workers: int = 2) -> dict:
@@ -161,7 +168,7 @@ def make_dataset(output: Path, *, seed: int, mode: str = "quick", kind: str = AC
     Returns:
         The manifest.
     """
-    parameters = {"version": GENERATOR_VERSION, "seed": seed, "mode": mode, "kind": kind}
+    parameters = parameters_of(seed, mode, kind)
     if check_folder(output, parameters):
         return json.loads((output / MANIFEST).read_text(encoding="utf-8"))
     output.mkdir(parents=True, exist_ok=True)

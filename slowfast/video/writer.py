@@ -13,7 +13,7 @@ from slowfast.utils.files import atomic_write
 def write_h264(
     path: str | Path, frames: Iterable[np.ndarray], *, fps: float, crf: float, preset: str = "ultrafast"
 ) -> None:
-    """Write a clip atomically; equal frames give equal bytes on every processor.
+    """Write a clip atomically; equal frames give equal bytes, and the encoder decides alike on every processor.
 
     Args:
         path: target, `.mp4`; its folder is made when missing.

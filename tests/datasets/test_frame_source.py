@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -48,17 +51,21 @@ def test_a_damaged_store_is_passed_over(clips, tmp_path):
         assert stored.read_bytes() == whole, "stored again"
 
 
-def test_a_clip_that_leaves_the_store_is_decoded(clips, tmp_path):
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: os.truncate(path, path.stat().st_size // 2)])
+def test_a_clip_that_leaves_the_store_is_decoded(clips, tmp_path, harm):
     source = FrameSource(cache_dir=tmp_path)
     path = str(clips / "clip 1.mp4")
     expected = source.read(path, every_third)[0]
     (stored,) = tmp_path.glob("*.npy")
+    whole, asked = stored.read_bytes(), []
 
     def choose(length: int) -> np.ndarray:
-        stored.unlink(missing_ok=True)
+        harm(stored)
+        asked.append(length)
         return every_third(length)
 
-    assert np.array_equal(source.read(path, choose)[0], expected) and stored.is_file()
+    assert np.array_equal(source.read(path, choose)[0], expected) and len(asked) == 1, "a choice may be random"
+    assert stored.read_bytes() == whole
 
 
 def test_frames_that_are_not_there(clips, tmp_path):

@@ -40,3 +40,25 @@ def test_bfloat16_stays_near(reference, name):
             assert logits.dtype == torch.float32, "logits are not rounded to bfloat16"
             assert (logits - expected).abs().max() <= 0.1
             assert torch.equal(logits.argmax(1), expected.argmax(1))
+
+
+def test_patch_embeddings_are_not_rounded(reference):
+    entry = reference.json("small")["uniformer_small_a"]
+    model, dtypes = reference.model(entry).eval(), []
+    for stage in range(1, 5):
+        embedding = model.get_submodule(f"patch_embed{stage}")
+        embedding.proj.register_forward_hook(lambda layer, inputs, output: dtypes.append(output.dtype))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        model(reference.clips(entry))
+    assert dtypes == [torch.float32] * 4
+
+
+def test_heads_of_other_kinds_under_autocast(reference):
+    entry = reference.json("small")["uniformer_small_a"]
+    model, clips = reference.model(entry).eval(), reference.clips(entry)
+    model.head = torch.nn.Identity()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model(clips), model.forward_features(clips))
+    model.bfloat16()
+    with torch.no_grad():
+        assert model(clips.bfloat16()).dtype == torch.bfloat16

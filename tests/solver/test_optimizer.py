@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -58,3 +59,18 @@ def test_each_method_reduces_a_quadratic():
             (weight**2).sum().backward()
             optimizer.step()
         assert weight.detach().abs().max() < 0.3
+
+
+@pytest.mark.parametrize("method", ["sgd", "adam", "adamw"])
+def test_parameters_in_any_form(method):
+    layer, single = nn.Linear(2, 1), nn.Parameter(torch.ones(2))
+    optimizer = construct_optimizer([{"params": layer.parameters()}, {"params": single}], method=method, lr=0.1)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [2, 1]
+
+
+def test_one_call_for_all_parameters_on_the_cpu_alone():
+    on_cpu, elsewhere = nn.Linear(2, 1), nn.Linear(2, 1, device="meta")
+    for method in ("adam", "adamw"):
+        assert construct_optimizer([{"params": on_cpu.parameters()}], method=method, lr=0.1).defaults["fused"]
+        both = [{"params": on_cpu.parameters()}, {"params": elsewhere.parameters()}]
+        assert not construct_optimizer(both, method=method, lr=0.1).defaults["fused"]

@@ -1,5 +1,8 @@
 import csv
 import json
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -111,16 +114,34 @@ def test_finished_set_is_kept_and_an_interrupted_one_continued(root, monkeypatch
     assert digest(root) == before
 
 
-def test_a_folder_with_other_parameters_is_refused_untouched(root, tmp_path):
+def test_a_folder_with_other_parameters_is_refused_untouched(root, tmp_path, monkeypatch):
     before = digest(root)
     with pytest.raises(InputError, match="other parameters"):
         make_dataset(root, seed=1, workers=1)
+    assert digest(root) == before
+    larger = tuple(replace(split, clips=split.clips + 1) for split in dataset.splits_of("quick", ACTIONS))
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="other parameters"):
+        patch.setattr(dataset, "splits_of", lambda mode, kind: larger)
+        make_dataset(root, seed=0, workers=1)
     assert digest(root) == before
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="not empty"):
         make_dataset(foreign, seed=0, workers=1)
+
+
+def test_the_demo_does_not_go_on_with_other_clips(repo):
+    work = repo / "output/demo/quick-seed987654321"
+    (work / "data").mkdir(parents=True)
+    try:
+        (work / "data/manifest.json").write_text(json.dumps({"parameters": {"version": 1}}))
+        command = [sys.executable, "tools/demo.py", "--seed", "987654321"]
+        done = subprocess.run(command, cwd=repo, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2 and "other parameters" in done.stderr and "remove it" in done.stderr
+        assert [path.name for path in work.rglob("*")] == ["data", "manifest.json"]
+    finally:
+        shutil.rmtree(work)
 
 
 def test_splits_do_not_share_clips(root):

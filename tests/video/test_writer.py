@@ -26,3 +26,16 @@ def test_no_frames_leave_no_file(tmp_path):
     with pytest.raises(ValueError, match="at least one frame"):
         write_h264(tmp_path / "a.mp4", [], fps=5, crf=10)
     assert not list(tmp_path.iterdir())
+
+
+def test_equal_frames_give_equal_bytes_wherever_they_lie(tmp_path):
+    rng, written = np.random.default_rng(0), set()
+    coarse = rng.integers(0, 256, (24, 8, 10, 3), dtype=np.uint8)
+    frames_THWC = np.repeat(np.repeat(coarse, 8, 1), 8, 2) // 4
+    for shift in range(6):
+        memory = np.empty(frames_THWC.size + 64 * shift + 1, np.uint8)
+        moved_THWC = memory[64 * shift + shift % 2 :][: frames_THWC.size].reshape(frames_THWC.shape)
+        moved_THWC[:] = frames_THWC
+        write_h264(tmp_path / "a.mp4", moved_THWC, fps=10, crf=23, preset="medium")
+        written.add((tmp_path / "a.mp4").read_bytes())
+    assert len(written) == 1
