@@ -13,7 +13,7 @@ def seeds_table(runs: Sequence[Mapping[str, Any]]) -> str:
         runs: contents of `metrics.json`, one per seed, of the same mode.
 
     Returns:
-        Text without a line end; means with one decimal, ranges in parentheses.
+        Text without a line end; means with one decimal, ranges of several runs in parentheses.
     """
     ladders = [{_key(row): row["top1"] for row in run["ladder"]} for run in runs]
     rungs = dict.fromkeys(key[:3] for ladder in ladders for key in ladder)
@@ -32,7 +32,7 @@ def seeds_table(runs: Sequence[Mapping[str, Any]]) -> str:
         lines.append(f"| {stage} | {kept} | {_spread([entry['precision'] for entry in entries])} |")
     wall = [run["seconds"]["wall"] / 60 for run in runs if "wall" in run["seconds"]]
     seeds = ", ".join(str(run["seed"]) for run in runs)
-    lines += ["", f"Seeds {seeds}" + (f"; wall time {_spread(wall)} minutes." if wall else ".")]
+    lines += ["", f"Seed{'s' if len(runs) > 1 else ''} {seeds}" + (f"; wall time {_spread(wall)} minutes." if wall else ".")]
     return "\n".join(lines)
 
 
@@ -55,7 +55,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, int, int, str]:
 
 
 def _spread(values: Sequence[float]) -> str:
-    """Return mean and range of some numbers, nothing for none."""
-    if not values:
-        return ""
+    """Return mean and range of some numbers, a single one as it is, nothing for none."""
+    if len(values) < 2:
+        return "".join(f"{value:.1f}" for value in values)
     return f"{sum(values) / len(values):.1f} ({min(values):.1f} to {max(values):.1f})"

@@ -32,8 +32,13 @@ def test_mean_and_range():
         "|---|---|---|",
         "| 1 | 41.0 (40.0 to 42.0) | 91.0 (90.0 to 92.0) |",
         "",
-        "Seeds 0, 2; wall time 5.0 (5.0 to 5.0) minutes.",
+        "Seeds 0, 2; wall time 5.0 minutes.",
     ]
+
+
+def test_one_seed_has_no_range():
+    lines = seeds_table([run(3, 50.0, 60.0)]).splitlines()
+    assert lines[2] == "| `gamma` | 1x1 | 50.0 | 60.0 |" and lines[-1] == "Seed 3."
 
 
 def test_only_the_marked_part_is_replaced():
