@@ -31,8 +31,8 @@ def seeds_table(runs: Sequence[Mapping[str, Any]]) -> str:
         kept = _spread([100.0 * entry["selected"] / entry["pool"] for entry in entries])
         lines.append(f"| {stage} | {kept} | {_spread([entry['precision'] for entry in entries])} |")
     wall = [run["seconds"]["wall"] / 60 for run in runs if "wall" in run["seconds"]]
-    seeds = ", ".join(str(run["seed"]) for run in runs)
-    lines += ["", f"Seed{'s' if len(runs) > 1 else ''} {seeds}" + (f"; wall time {_spread(wall)} minutes." if wall else ".")]
+    seeds = ("Seeds " if len(runs) > 1 else "Seed ") + ", ".join(str(run["seed"]) for run in runs)
+    lines += ["", seeds + (f"; wall time {_spread(wall)} minutes." if wall else ".")]
     return "\n".join(lines)
 
 
