@@ -53,8 +53,8 @@ class FrameSource:
         """
         stored = self._stored(path)
         clip = _load_stored(stored) if stored is not None else None
-        indices = None if clip is None else choose(len(clip))
         if clip is not None:
+            indices = choose(len(clip))
             with contextlib.suppress(OSError):  # removed by someone meanwhile: decoded again
                 return clip.frames(indices), ""
         video = open_video(path, self.backend)
