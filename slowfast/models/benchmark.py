@@ -3,6 +3,7 @@
 Both forms run in turns in one measurement, so that a busy machine slows both.
 """
 
+import concurrent.futures
 import contextlib
 import itertools
 import multiprocessing
@@ -68,11 +69,13 @@ class Timing:
         form: the form.
         seconds: one value per repetition.
         memory: peak memory in bytes, 0 where it was not measured.
+        too_large: the memory of the machine was not enough.
     """
 
     form: Form
     seconds: list[float] = field(default_factory=list)
     memory: int = 0
+    too_large: bool = False
 
     @property
     def median(self) -> float:
@@ -138,28 +141,26 @@ def time_training(build: Build, size: Size, *, repeats: int, threads: int, half:
     spawn = multiprocessing.get_context("spawn")
     timings = [Timing(form) for form in (PLAIN, FAST, *([HALF] if half else []))]
     with contextlib.ExitStack() as stack:
-        pools = [
-            stack.enter_context(spawn.Pool(1, _prepare_training, (build, size, timing.form, threads)))
-            for timing in timings
-        ]
-        for repeat in range(repeats + 1):
-            for timing, pool in zip(timings, pools):
-                seconds, timing.memory = pool.apply(_training_process_step)
+        pools = [stack.enter_context(concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn)) for _ in timings]
+        for repeat, (timing, pool) in itertools.product(range(repeats + 1), list(zip(timings, pools))):
+            if timing.too_large:
+                continue
+            try:
+                seconds, timing.memory = pool.submit(_training_process_step, build, size, timing.form, threads).result()
                 timing.seconds += [seconds] if repeat else []
+            except concurrent.futures.process.BrokenProcessPool:  # the system ended it, which it does for memory
+                timing.too_large = True
     return timings
 
 
 _STEP: list[Callable[[], float]] = []
 
 
-def _prepare_training(build: Build, size: Size, form: Form, threads: int) -> None:
-    """Build the network of a training process."""
-    torch.set_num_threads(threads)
-    _STEP[:] = [_training_step(build, size, form, "cpu")]
-
-
-def _training_process_step() -> tuple[float, int]:
-    """Return seconds of a step and the peak memory of the process so far."""
+def _training_process_step(build: Build, size: Size, form: Form, threads: int) -> tuple[float, int]:
+    """Return seconds of a step and the peak memory of the process so far; the first call builds the network."""
+    if not _STEP:
+        torch.set_num_threads(threads)
+        _STEP.append(_training_step(build, size, form, "cpu"))
     seconds = _STEP[0]()
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
@@ -191,10 +192,13 @@ def time_training_on_gpu(build: Build, size: Size, *, repeats: int) -> list[Timi
     timings = [Timing(PLAIN_HALF), Timing(HALF), Timing(COMPILED)]
     for timing in timings:
         torch.cuda.reset_peak_memory_stats()
-        step = _training_step(build, size, timing.form, "cuda")
-        timing.seconds = [step() for _ in range(repeats + 3)][3:]
-        timing.memory = torch.cuda.max_memory_allocated()
-        del step
+        try:
+            step = _training_step(build, size, timing.form, "cuda")
+            timing.seconds = [step() for _ in range(repeats + 3)][3:]
+            timing.memory = torch.cuda.max_memory_allocated()
+        except torch.cuda.OutOfMemoryError:
+            timing.too_large = True
+        step = None  # frees the network
         torch.cuda.empty_cache()
     return timings
 
@@ -219,7 +223,7 @@ def table(timings: list[Timing], *, clips: int, flops: float, limits: dict[torch
     """Return the timings as a Markdown table.
 
     Args:
-        timings: the first one is the plain form.
+        timings: the first one is the plain form; a form that did not fit into the memory has no figures.
         clips: clips of one repetition.
         flops: operations of one repetition.
         limits: operations per second of the machine's matrix product by dtype.
@@ -229,11 +233,15 @@ def table(timings: list[Timing], *, clips: int, flops: float, limits: dict[torch
         "|---|---|---|---|---|---|---|",
     ]
     for timing in timings:
+        if timing.too_large:
+            lines.append(f"| {timing.form.name} | not enough memory | | | | | |")
+            continue
         rate = flops / timing.median
         share = rate / limits[timing.form.dtype or torch.float32]
         memory = f"{timing.memory / 1e9:.2f}" if timing.memory else ""
+        ratio = "" if timings[0].too_large else f"{timings[0].median / timing.median:.2f}x"
         lines.append(
             f"| {timing.form.name} | {timing.median:.3f} | {clips / timing.median:.2f} "
-            f"| {timings[0].median / timing.median:.2f}x | {rate / 1e9:.0f} | {share:.0%} | {memory} |"
+            f"| {ratio} | {rate / 1e9:.0f} | {share:.0%} | {memory} |"
         )
     return "\n".join(lines)

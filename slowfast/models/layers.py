@@ -8,7 +8,7 @@ LayerNorm needs no copy.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 _PLAIN = False
+_CHECKPOINTED = False
 _BLOCK_PRODUCTS = 400_000  # query-key products of one block, about 1 MB
 _SMALLEST_BLOCK = 64  # queries
 _MLP_BLOCK = 2048  # rows
@@ -100,6 +101,37 @@ def _attention_in_blocks(q_BLNE: Tensor, k_BLME: Tensor, v_BLME: Tensor) -> Tens
     return y_BNLE.flatten(2)
 
 
+def can_compute_again() -> bool:
+    """Tell whether autograd records operations that `computed_again` may save memory for."""
+    return torch.is_grad_enabled() and not (_PLAIN or _CHECKPOINTED or torch.compiler.is_compiling())
+
+
+@contextlib.contextmanager
+def computed_again(y: Tensor, compute: Callable[[], Tensor]) -> Iterator[None]:
+    """Keep y out of what autograd saves inside; the backward pass computes it again, once per use.
+
+    Meant for a result that is cheap beside the operation that reads it: activation checkpointing would repeat that
+    operation too.
+
+    Args:
+        y: what is not to be saved, also after an operation in place.
+        compute: returns the values that y has when it is read, in the same dtype and memory order. What it reads must
+            stay as it is until the backward pass; autograd does not check that.
+    """
+    storage = y.untyped_storage().data_ptr()
+
+    def pack(saved: Tensor) -> Tensor | tuple:
+        if saved.untyped_storage().data_ptr() != storage:
+            return saved
+        return saved.shape, saved.stride(), saved.storage_offset()
+
+    def unpack(kept: Tensor | tuple) -> Tensor:
+        return kept if isinstance(kept, Tensor) else compute().as_strided(*kept)
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        yield
+
+
 class DropPath(nn.Module):
     """Stochastic depth (Huang et al. 2016): in training drop a sample's residual and scale up the others.
 
@@ -137,13 +169,22 @@ class Conv3d(nn.Conv3d):
         over_time = self.kernel_size[0] > 1
         if _PLAIN or self.groups > 1 or (over_time and not self._suits_taps()):
             return super().forward(x_BCTHW)
-        weight_KOIHW = self.weight.permute(2, 0, 1, 3, 4)
-        bias = None if over_time else self.bias
-        y_BTHWC = self._per_frame(x_BCTHW, weight_KOIHW.flatten(0, 1), bias)
-        if over_time:
-            y_BTHWC = sum_shifted_frames(y_BTHWC.unflatten(4, weight_KOIHW.shape[:2]))
-            y_BTHWC = y_BTHWC if self.bias is None else y_BTHWC + self.bias
+        if not over_time:
+            return self._per_frame(x_BCTHW, self._weight_per_frame(), self.bias).permute(0, 4, 1, 2, 3)
+        y_BTHWKC = self._taps(x_BCTHW).unflatten(4, (self.kernel_size[0], self.out_channels))
+        y_BTHWC = sum_shifted_frames(y_BTHWKC)
+        y_BTHWC = y_BTHWC if self.bias is None else y_BTHWC + self.bias
         return y_BTHWC.permute(0, 4, 1, 2, 3)
+
+    def _weight_per_frame(self) -> Tensor:
+        """Return the kernels of all frames as output channels side by side (K * O, I, H, W)."""
+        return self.weight.permute(2, 0, 1, 3, 4).flatten(0, 1)
+
+    def _taps(self, x_BCTHW: Tensor) -> Tensor:
+        """Return what every frame gives to the outputs of its neighbours (B, T, H', W', K * C)."""
+        weight_OIHW = self._weight_per_frame()
+        with computed_again(weight_OIHW, self._weight_per_frame) if can_compute_again() else contextlib.nullcontext():
+            return self._per_frame(x_BCTHW, weight_OIHW, None)
 
     def _suits_taps(self) -> bool:
         """Tell whether a kernel over several frames keeps their number and is faster frame by frame.
@@ -296,7 +337,7 @@ def batch_norms(module: nn.Module) -> list[nn.Module]:
 
 
 @contextlib.contextmanager
-def _statistics_untouched(module: nn.Module) -> Iterator[None]:
+def statistics_untouched(module: nn.Module) -> Iterator[None]:
     """Keep the running statistics of a module as they are while it runs."""
     norms = [layer for layer in batch_norms(module) if layer.training and layer.track_running_stats]
     before = [(layer.momentum, layer.num_batches_tracked.clone()) for layer in norms]
@@ -310,6 +351,24 @@ def _statistics_untouched(module: nn.Module) -> Iterator[None]:
             layer.num_batches_tracked.copy_(count)
 
 
+@contextlib.contextmanager
+def _inside_checkpoint() -> Iterator[None]:
+    """Leave all saving to the checkpoint around the block: what `computed_again` reads would stay in memory."""
+    global _CHECKPOINTED
+    before, _CHECKPOINTED = _CHECKPOINTED, True
+    try:
+        yield
+    finally:
+        _CHECKPOINTED = before
+
+
+@contextlib.contextmanager
+def _second_computation(block: nn.Module) -> Iterator[None]:
+    """Run a checkpointed block once more."""
+    with _inside_checkpoint(), statistics_untouched(block):
+        yield
+
+
 def run_block(block: nn.Module, *args, checkpointed: bool):
     """Call a block; with activation checkpointing its activations are computed again in the backward pass.
 
@@ -317,5 +376,7 @@ def run_block(block: nn.Module, *args, checkpointed: bool):
     """
     if not checkpointed or not torch.is_grad_enabled():
         return block(*args)
-    contexts = (contextlib.nullcontext(), _statistics_untouched(block))
+    if torch.compiler.is_compiling():  # the compiler updates statistics in the forward pass alone
+        return checkpoint(block, *args, use_reentrant=False)
+    contexts = (_inside_checkpoint(), _second_computation(block))
     return checkpoint(block, *args, use_reentrant=False, context_fn=lambda: contexts)

@@ -11,7 +11,15 @@ import torch.nn.functional as F
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from slowfast.models.layers import Conv3d, in_full_precision, to_channels_last
+from slowfast.models.layers import (
+    Conv3d,
+    can_compute_again,
+    computed_again,
+    in_full_precision,
+    run_block,
+    statistics_untouched,
+    to_channels_last,
+)
 from slowfast.utils.errors import InputError
 
 ALPHA = 4  # the slow path sees every fourth frame
@@ -105,7 +113,21 @@ class Bottleneck(nn.Module):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, 4 * channels_inner, T, H', W') before the shortcut is added."""
-        return self.conv3(self.relu(self.conv2(self.relu(self.conv1(x_BCTHW)))))
+        z_BCTHW = self._convolved(self.conv1.conv(x_BCTHW), self.conv1.bn, self.conv2.conv)
+        return self.conv3.bn(self._convolved(z_BCTHW, self.conv2.bn, self.conv3.conv))
+
+    def _convolved(self, z_BCTHW: Tensor, norm: nn.Module, convolution: nn.Module) -> Tensor:
+        """Return convolution(relu(norm(z))); for the backward pass only z is kept, not what the convolution reads."""
+        y_BCTHW = norm(z_BCTHW)
+        if not can_compute_again():
+            return convolution(self.relu(y_BCTHW))
+
+        def activations() -> Tensor:
+            with statistics_untouched(norm):
+                return F.relu(norm.forward(z_BCTHW))
+
+        with computed_again(y_BCTHW, activations):
+            return convolution(self.relu(y_BCTHW))
 
 
 class ResidualBlock(nn.Module):
@@ -136,6 +158,22 @@ class ResidualBlock(nn.Module):
         return self.relu(self.btnk(x_BCTHW).add_(shortcut_BCTHW))
 
 
+class Stage(nn.Sequential):
+    """Residual blocks of one stage.
+
+    Attributes:
+        checkpointed: whether the activations inside the blocks are computed again in the backward pass.
+    """
+
+    checkpointed = False
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Return the features after the last block."""
+        for block in self:
+            x_BCTHW = run_block(block, x_BCTHW, checkpointed=self.checkpointed)
+        return x_BCTHW
+
+
 class Lateral(nn.Module):
     """Strided convolution over time that brings fast features to the slow frame rate.
 
@@ -163,6 +201,7 @@ class Pathway(nn.Module):
         depth: blocks of the four stages.
         norm: BatchNorm class.
         lateral: add the convolutions that lead to the other path.
+        use_checkpoint: activation checkpointing of all blocks.
     """
 
     def __init__(
@@ -175,6 +214,7 @@ class Pathway(nn.Module):
         depth: tuple[int, ...],
         norm: type[nn.Module],
         lateral: bool,
+        use_checkpoint: bool,
     ) -> None:
         super().__init__()
         stem = (stem_time_kernel, 7, 7)
@@ -186,7 +226,8 @@ class Pathway(nn.Module):
         for stage in range(4):
             laterals.append(Lateral(channels))
             inner = width * 2**stage
-            blocks = nn.Sequential()
+            blocks = Stage()
+            blocks.checkpointed = use_checkpoint
             for index in range(depth[stage]):
                 block = ResidualBlock(
                     channels if index else int(channels * (1 + extra)),
@@ -226,6 +267,7 @@ class SlowFast(nn.Module):
         width: stem width of the slow path, a multiple of 8.
         dropout: dropout before the head.
         frozen_bn: BatchNorm with constant weights and statistics.
+        use_checkpoint: compute the activations of the blocks again in the backward pass (less memory, more time).
 
     Raises:
         InputError: the depth is not four numbers or the width no multiple of 8.
@@ -239,13 +281,15 @@ class SlowFast(nn.Module):
         width: int = 64,
         dropout: float = 0.0,
         frozen_bn: bool = False,
+        use_checkpoint: bool = False,
     ) -> None:
         super().__init__()
         if len(depth) != 4 or min(depth) < 1:
             raise InputError(f"SF.DEPTH is {list(depth)}, four numbers of at least 1 are needed")
         if width % BETA_INVERSE or width < BETA_INVERSE:
             raise InputError(f"SF.WIDTH is {width}, a multiple of {BETA_INVERSE} is needed")
-        shared = dict(depth=tuple(depth), norm=FrozenBatchNorm3d if frozen_bn else nn.BatchNorm3d)
+        norm = FrozenBatchNorm3d if frozen_bn else nn.BatchNorm3d
+        shared = dict(depth=tuple(depth), norm=norm, use_checkpoint=use_checkpoint)
         slow_settings = dict(extra=2 / BETA_INVERSE, stem_time_kernel=1, time_kernels=(1, 1, 3, 3), lateral=False)
         fast_settings = dict(extra=0, stem_time_kernel=5, time_kernels=(3, 3, 3, 3), lateral=True)
         self.slow = Pathway(width, **slow_settings, **shared)
@@ -273,6 +317,7 @@ class SlowFast(nn.Module):
             width=cfg.SF.WIDTH,
             dropout=cfg.SF.DROPOUT_RATE,
             frozen_bn=cfg.SF.FROZEN_BN,
+            use_checkpoint=cfg.MODEL.USE_CHECKPOINT,
         )
 
     def forward_features(self, clips_BCTHW: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Every registered network through build, forward, backward, features, save and load; options that change no value."""
 
 import io
+import weakref
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from slowfast.config import get_cfg
 from slowfast.models import ARCHITECTURES, build_model
 from slowfast.models.layers import batch_norms, plain_operations
+from slowfast.models.slowfast_r101 import Bottleneck
 from slowfast.models.videomae import layer_id
 from slowfast.utils.errors import InputError
 
@@ -86,17 +88,20 @@ def test_build_forward_backward_features_save_load(architecture, clips):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_plain_form_gives_the_same_values_and_gradients(architecture, clips):
-    logits, gradients = step(built(architecture), clips)
+    model, plain = built(architecture), built(architecture)
+    logits, gradients = step(model, clips)
     with plain_operations():
-        plain_logits, plain_gradients = step(built(architecture), clips)
+        plain_logits, plain_gradients = step(plain, clips)
     torch.testing.assert_close(logits, plain_logits, atol=2e-4, rtol=0)
     total = torch.stack([g.norm() for g in plain_gradients.values() if g is not None]).norm()
     for name, gradient in plain_gradients.items():
         if gradient is not None:
             assert (gradients[name] - gradient).norm() <= 2e-3 * (gradient.norm() + 1e-3 * total), name
+    for (name, buffer), other in zip(model.named_buffers(), plain.buffers()):
+        torch.testing.assert_close(buffer, other, atol=1e-5, rtol=1e-4, msg=name)
 
 
-@pytest.mark.parametrize("architecture", ["uniformer", "mvit", "videomae"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_activation_checkpointing_changes_nothing(architecture, clips):
     plain, saving = built(architecture), built(
         architecture, **{"MODEL.USE_CHECKPOINT": True, "MODEL.CHECKPOINT_NUM": [1, 1, 1, 1]}
@@ -108,6 +113,59 @@ def test_activation_checkpointing_changes_nothing(architecture, clips):
         torch.testing.assert_close(gradient, other_gradients[name], atol=1e-6, rtol=1e-4, msg=name)
     for (name, buffer), other in zip(plain.named_buffers(), saving.buffers()):
         assert torch.equal(buffer, other), name
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_torch_compile_takes_the_network_whole_and_changes_nothing(architecture, checkpointed, clips):
+    """Traced without code generation, which needs a C++ compiler."""
+    options = {"MODEL.USE_CHECKPOINT": checkpointed, "MODEL.CHECKPOINT_NUM": [1, 1, 1, 1]}
+    eager, model = built(architecture), built(architecture, **options)
+    logits, gradients = step(eager, clips)
+    torch._dynamo.reset()
+    other_logits, _ = step(torch.compile(model, backend="aot_eager", fullgraph=True), clips)
+    torch.testing.assert_close(logits, other_logits, atol=1e-5, rtol=0)
+    total = torch.stack([g.norm() for g in gradients.values() if g is not None]).norm()
+    for name, parameter in model.named_parameters():
+        if gradients[name] is not None:
+            assert (parameter.grad - gradients[name]).norm() <= 1e-3 * (gradients[name].norm() + 1e-3 * total), name
+    for (name, buffer), other in zip(eager.named_buffers(), model.buffers()):
+        torch.testing.assert_close(buffer, other, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def inner_convolutions(model):
+    """The convolutions that read normalised activations inside the bottlenecks of SlowFast."""
+    blocks = [module for module in model.modules() if isinstance(module, Bottleneck)]
+    return [convolution for block in blocks for convolution in (block.conv2.conv, block.conv3.conv)]
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_slowfast_does_not_keep_what_its_inner_convolutions_read(clips, dtype):
+    with torch.autocast("cpu", dtype, enabled=dtype is not None):
+        _, expected = step(built("sf"), clips)
+    model, read = built("sf").train(), []
+    for convolution in inner_convolutions(model):
+        convolution.register_forward_pre_hook(lambda _layer, inputs: read.append(inputs[0]))
+    with torch.autocast("cpu", dtype, enabled=dtype is not None):
+        loss = nn.functional.cross_entropy(model(clips), torch.tensor([0, 3]))
+        assert len(read) == len(inner_convolutions(model)) == 16
+        for activations in read:
+            activations.detach().fill_(float("nan"))
+        loss.backward()
+    for name, parameter in model.named_parameters():
+        if expected[name] is not None:
+            torch.testing.assert_close(parameter.grad, expected[name], atol=0, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_checkpointed_slowfast_keeps_nothing_of_the_inside_of_its_blocks(clips, checkpointed):
+    model, outputs = built("sf", **{"MODEL.USE_CHECKPOINT": checkpointed}).train(), []
+    for convolution in inner_convolutions(model):
+        convolution.register_forward_hook(lambda _layer, _inputs, output: outputs.append(weakref.ref(output)))
+    logits = model(clips)
+    assert len(outputs) == 16
+    assert any(output() is not None for output in outputs) is not checkpointed
+    logits.sum().backward()
 
 
 def test_neck_gives_batchnorm_to_mvit(clips):

@@ -1,14 +1,17 @@
 """The commands about networks: what they print, their exit status, their sentences."""
 
+import functools
 import importlib.util
+import os
 import sys
 
 import pytest
 import torch
+from torch import nn
 
 from slowfast.config import load_config
 from slowfast.models import build_model
-from slowfast.models.benchmark import matrix_limit
+from slowfast.models.benchmark import FAST, Timing, matrix_limit, table, time_training
 from slowfast.models.export import missing_onnx_packages
 
 SMALL = {
@@ -131,3 +134,19 @@ def test_a_large_product_is_not_waited_for_where_a_small_one_is_slow(monkeypatch
     monkeypatch.setattr("slowfast.models.benchmark._timed", timed)
     assert matrix_limit(torch.float32, repeats=0) == 2.0 * sizes[-1] ** 3
     assert measured == sizes
+
+
+def test_a_training_process_that_the_system_ends_does_not_end_the_measurement():
+    timings = time_training(functools.partial(os._exit, 9), (1, 3, 2, 16, 16), repeats=1, threads=1)
+    assert [timing.too_large for timing in timings] == [True] * 3
+    timings[1] = Timing(FAST, [2.0])
+    lines = table(timings, clips=1, flops=4e9, limits={torch.float32: 8e9}).splitlines()[2:]
+    assert lines[0] == "| plain float32 | not enough memory | | | | | |"
+    assert lines[1] == "| float32 | 2.000 | 0.50 |  | 2 | 25% |  |"
+
+
+def test_training_is_timed_in_every_form():
+    timings = time_training(functools.partial(nn.Sequential, nn.Flatten(), nn.Linear(24, 2)), (1, 3, 2, 2, 2),
+                            repeats=2, threads=1)  # fmt: skip
+    assert [len(timing.seconds) for timing in timings] == [2, 2, 2]
+    assert all(timing.memory > 1e7 for timing in timings)
