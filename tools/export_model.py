@@ -18,7 +18,7 @@ def main() -> None:
 
     from slowfast.config import load_config
     from slowfast.models import build_model
-    from slowfast.models.export import export_onnx, export_program, missing_onnx_packages
+    from slowfast.models.export import export_onnx, export_program, what_onnx_lacks
     from slowfast.models.weights import load_weights
     from slowfast.utils.paths import argument_path
 
@@ -32,8 +32,8 @@ def main() -> None:
     size = cfg.DATA.TRAIN_CROP_SIZE
     clips = torch.randn(args.batch_size, 3, cfg.DATA.NUM_FRAMES, size, size)
     wanted = ("program", "onnx") if args.format == "all" else (args.format,)
-    if args.format == "all" and missing_onnx_packages():
-        print(f"no ONNX file: {', '.join(missing_onnx_packages())} not installed (extra 'dev')")
+    if args.format == "all" and what_onnx_lacks():
+        print(f"no ONNX file: it needs {', '.join(what_onnx_lacks())} (packages: the extra 'dev')")
         wanted = ("program",)
     target = Path(args.output_dir).expanduser().absolute()
     for kind in wanted:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.config import parse_also
@@ -14,6 +15,8 @@ from slowfast.engine.provenance import check_table
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
+
+COMPILED_CHECKPOINTS = (2, 9)  # the oldest torch that was found to compile checkpointed blocks as they run uncompiled
 
 
 def check_inputs(cfg: CfgNode, output: Path) -> None:
@@ -43,6 +46,10 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
     if cfg.TRAIN.ENABLE and cfg.MIXUP.ENABLE and clips < 2:
         few = f"MIXUP.ENABLE needs at least two clips in every process, TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} gives"
         wrong[f"{few} {clips}: raise it, or set MIXUP.ENABLE False and MODEL.LOSS_FUNC cross_entropy"] = None
+    if cfg.TRAIN.ENABLE and cfg.TRAIN.COMPILE and cfg.MODEL.USE_CHECKPOINT and torch.__version__ < COMPILED_CHECKPOINTS:
+        newer = ".".join(map(str, COMPILED_CHECKPOINTS))
+        both = "TRAIN.COMPILE and MODEL.USE_CHECKPOINT are both True, with which BatchNorm statistics come out wrong in"
+        wrong[f"{both} torch {torch.__version__}: set one of them False, or install torch {newer} or newer"] = None
     resumes = cfg.TRAIN.AUTO_RESUME and any((output / "checkpoints").glob("checkpoint_*.pyth"))
     if cfg.TRAIN.ENABLE and not resumes:
         try:

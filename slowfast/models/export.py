@@ -15,6 +15,7 @@ from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write
 
 ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+ONNX_TORCH = (2, 9)  # the oldest torch whose exporter was found to write all networks
 OPSET = 18
 
 
@@ -31,9 +32,12 @@ class Exported:
     difference: float
 
 
-def missing_onnx_packages() -> list[str]:
-    """Return the packages that ONNX export needs and that are not installed."""
-    return [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+def what_onnx_lacks() -> list[str]:
+    """Return what ONNX export needs and this installation lacks."""
+    lacking = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if torch.__version__ < ONNX_TORCH:
+        lacking.append(f"torch {'.'.join(map(str, ONNX_TORCH))} or newer (this is {torch.__version__})")
+    return lacking
 
 
 def export_program(model: nn.Module, clips: Tensor, path: Path) -> Exported:
@@ -62,11 +66,11 @@ def export_onnx(model: nn.Module, clips: Tensor, path: Path) -> Exported:
         path: file to write; weights above 2 GB lie beside it in `<path>.data`.
 
     Raises:
-        InputError: the packages for ONNX are not installed.
+        InputError: packages for ONNX are not installed or torch is too old for it.
     """
-    missing = missing_onnx_packages()
-    if missing:
-        raise InputError(f"ONNX export needs {', '.join(missing)}: install the extra 'dev' of this package")
+    lacking = what_onnx_lacks()
+    if lacking:
+        raise InputError(f"ONNX export needs {', '.join(lacking)}: install it (packages: the extra 'dev' of this one)")
     import onnxruntime
 
     folded = fold_batchnorm(model)

@@ -251,11 +251,11 @@ class Pathway(nn.Module):
 
     def stage(self, index: int, x_BCTHW: Tensor) -> Tensor:
         """Return the features after stage `index` (0 to 3)."""
-        return self.get_submodule(f"res_nl{index + 1}")(x_BCTHW)
+        return getattr(self, f"res_nl{index + 1}")(x_BCTHW)
 
     def to_slow(self, index: int, x_BCTHW: Tensor) -> Tensor:
         """Return the fast features that join the slow path before stage `index`."""
-        return self.get_submodule(f"Tconv{index + 1}")(x_BCTHW)
+        return getattr(self, f"Tconv{index + 1}")(x_BCTHW)
 
 
 class SlowFast(nn.Module):

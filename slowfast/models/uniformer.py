@@ -284,9 +284,9 @@ class UniFormer(nn.Module):
         """Return the pooled features (B, D) of normalised RGB clips (B, 3, T, H, W)."""
         x_BCTHW = to_channels_last(clips_BCTHW)
         for stage in range(4):
-            x_BCTHW = in_full_precision(self.get_submodule(f"patch_embed{stage + 1}"), x_BCTHW)
+            x_BCTHW = in_full_precision(getattr(self, f"patch_embed{stage + 1}"), x_BCTHW)
             x_BCTHW = self.pos_drop(x_BCTHW) if stage == 0 else x_BCTHW
-            for index, block in enumerate(self.get_submodule(f"blocks{stage + 1}")):
+            for index, block in enumerate(getattr(self, f"blocks{stage + 1}")):
                 x_BCTHW = run_block(block, x_BCTHW, checkpointed=index < self.checkpoint_blocks[stage])
         return self.norm(x_BCTHW).mean((2, 3, 4))
 

@@ -1,10 +1,12 @@
 """Load the weights of a file into a network, with a report of every name and a refusal when too few fit."""
 
 import argparse
+import codecs
+import contextlib
 import logging
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ SMALLEST_SHARE = 0.9
 WRAPPERS = ("model_state", "state_dict", "model_state_dict", "model", "module", "blobs")
 HEADS = ("head.", "projection.")
 FOREIGN_HEADS = ("cls_head.",)
-_PLAIN_OBJECTS = (argparse.Namespace, np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "bBhHiIlLqQefd?"})
+_NUMPY_TYPES = {type(np.dtype(code)) for code in "bBhHiIlLqQefd?"}
+_PLAIN_OBJECTS = (argparse.Namespace, codecs.encode, np.ndarray, np.dtype, *_NUMPY_TYPES)
+_NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")
 _NAMES_SHOWN = 3
 
 
@@ -151,7 +155,7 @@ def read_file(path: str | Path) -> Any:
     allowed = [*_PLAIN_OBJECTS, *_numpy_constructors()]
     try:
         refuse_before_loading(path)
-        with torch.serialization.safe_globals(allowed):
+        with _allowed_in_files(allowed):
             content = torch.load(path, map_location="cpu", weights_only=True)
         refuse_after_loading(content, path)
         return content
@@ -164,12 +168,33 @@ def read_file(path: str | Path) -> Any:
         raise InputError(f"{path}: the file is {what} ({_first_line(error)}), fetch it again") from error
 
 
-def _numpy_constructors() -> list:
-    """Return the functions by which pickled NumPy arrays and scalars are rebuilt."""
+@contextlib.contextmanager
+def _allowed_in_files(objects: Sequence) -> Iterator[None]:
+    """Let `torch.load` build further objects; `torch.serialization.safe_globals` does so only from torch 2.5 on."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals(list(objects))
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
+
+
+def _numpy_constructors() -> list[Callable]:
+    """Return the functions by which pickled NumPy arrays and scalars are rebuilt, under NumPy 2's and 1's names."""
     array = np.empty(0).__reduce__()[0]
     scalar = np.float64(0).__reduce__()[0]
-    aliases = [(function, f"numpy.core.multiarray.{function.__name__}") for function in (array, scalar)]
-    return [array, scalar, *aliases]
+    return [_named(function, module) for function in (array, scalar) for module in _NUMPY_MODULES]
+
+
+def _named(function: Callable, module: str) -> Callable:
+    """Return the function as one of another module."""
+
+    def same(*args):
+        return function(*args)
+
+    same.__module__, same.__name__, same.__qualname__ = module, function.__name__, function.__name__
+    return same
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

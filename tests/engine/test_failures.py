@@ -10,7 +10,8 @@ import torch
 
 from slowfast.config import get_cfg
 from slowfast.engine.memory import explain_memory
-from slowfast.utils.errors import MemoryLimitError
+from slowfast.engine.preflight import check_inputs
+from slowfast.utils.errors import InputError, MemoryLimitError
 
 TRAIN = ("TEST.ENABLE", "False")
 
@@ -85,6 +86,17 @@ def test_clips_too_small_for_the_network(key, run):
 def test_tables_without_the_probabilities_that_the_loss_needs(run):
     assert run("out", *TRAIN, "DATA.PSEUDO_CSV", "train.csv", "MODEL.PSEUDO_LOSS_FUNC", "kl") == 2
     assert "train.csv: 12 rows (the first is row 1) have no probabilities" in complaint(run.log("out"))
+
+
+def test_compiled_checkpoints_in_an_old_torch(tmp_path, monkeypatch):
+    cfg = get_cfg()
+    cfg.TRAIN.COMPILE = cfg.MODEL.USE_CHECKPOINT = True
+    for oldest, refused in (((99, 1), True), ((2, 0), False)):
+        monkeypatch.setattr("slowfast.engine.preflight.COMPILED_CHECKPOINTS", oldest)
+        with pytest.raises(InputError) as error:  # the lists are absent in any case
+            check_inputs(cfg, tmp_path)
+        assert ("both True" in str(error.value)) is refused
+        assert ("install torch 99.1 or newer" in str(error.value)) is refused
 
 
 def test_two_runs_in_one_folder(server, data, run, tmp_path):

@@ -1,10 +1,12 @@
 """Exported networks give the network's logits."""
 
+import re
+
 import pytest
 import torch
 
 from slowfast.models import ARCHITECTURES
-from slowfast.models.export import export_onnx, export_program, missing_onnx_packages
+from slowfast.models.export import export_onnx, export_program, what_onnx_lacks
 from slowfast.utils.errors import InputError
 from tests.models.test_registered import built
 
@@ -21,7 +23,7 @@ def test_program(tmp_path, architecture, clips):
     assert done.difference <= 1e-5
 
 
-@pytest.mark.skipif(bool(missing_onnx_packages()), reason="packages of the extra 'dev' are not installed")
+@pytest.mark.skipif(bool(what_onnx_lacks()), reason="no packages for ONNX, or torch is too old for it")
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_onnx(tmp_path, architecture, clips):
     done = export_onnx(built(architecture), clips, tmp_path / "m.onnx")
@@ -30,7 +32,13 @@ def test_onnx(tmp_path, architecture, clips):
 
 
 def test_onnx_without_its_packages(tmp_path, clips, monkeypatch):
-    monkeypatch.setattr("slowfast.models.export.missing_onnx_packages", lambda: ["onnx"])
+    monkeypatch.setattr("slowfast.models.export.what_onnx_lacks", lambda: ["onnx"])
     with pytest.raises(InputError, match="ONNX export needs onnx"):
         export_onnx(built("sf"), clips, tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_onnx_with_an_old_torch(tmp_path, clips, monkeypatch):
+    monkeypatch.setattr("slowfast.models.export.ONNX_TORCH", (99, 1))
+    with pytest.raises(InputError, match=f"torch 99.1 or newer .this is {re.escape(torch.__version__)}"):
+        export_onnx(built("sf"), clips, tmp_path / "m.onnx")

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from slowfast.config import get_cfg
+from slowfast.engine.preflight import COMPILED_CHECKPOINTS
 from slowfast.models import ARCHITECTURES, build_model
 from slowfast.models.layers import batch_norms, plain_operations
 from slowfast.models.slowfast_r101 import Bottleneck
@@ -119,6 +120,8 @@ def test_activation_checkpointing_changes_nothing(architecture, clips):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_torch_compile_takes_the_network_whole_and_changes_nothing(architecture, checkpointed, clips):
     """Traced without code generation, which needs a C++ compiler."""
+    if checkpointed and torch.__version__ < COMPILED_CHECKPOINTS:
+        pytest.skip("this torch would update statistics twice; training refuses the combination")
     options = {"MODEL.USE_CHECKPOINT": checkpointed, "MODEL.CHECKPOINT_NUM": [1, 1, 1, 1]}
     eager, model = built(architecture), built(architecture, **options)
     logits, gradients = step(eager, clips)

@@ -12,7 +12,7 @@ from torch import nn
 from slowfast.config import load_config
 from slowfast.models import build_model
 from slowfast.models.benchmark import FAST, Timing, matrix_limit, table, time_training
-from slowfast.models.export import missing_onnx_packages
+from slowfast.models.export import what_onnx_lacks
 
 SMALL = {
     "sf": ["SF.DEPTH", "[1,1,1,1]", "SF.WIDTH", "8"],
@@ -87,7 +87,7 @@ def test_load_report_of_what_does_not_fit(repo, tool, tmp_path, capsys):
 @pytest.mark.parametrize("architecture", SMALL)
 def test_export_of_every_network(repo, tool, tmp_path, capsys, architecture):
     checkpoint = saved(repo, tmp_path / "w.pth", architecture)
-    wanted = "program" if missing_onnx_packages() else "all"
+    wanted = "program" if what_onnx_lacks() else "all"
     arguments = report(repo, architecture, checkpoint)
     assert tool("export_model", *arguments, "--format", wanted, "--output-dir", tmp_path / "out") == 0
     printed = capsys.readouterr().out
