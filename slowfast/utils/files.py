@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_BLOCK = 1 << 20  # bytes
 _ASIDE = re.compile(r"^\..+\.\d+\.tmp$")
 
 
@@ -68,5 +69,8 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
     with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
