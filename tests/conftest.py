@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import importlib.util
+import logging
 import os
 from pathlib import Path
 
@@ -12,6 +13,16 @@ REPO = Path(__file__).resolve().parents[1]
 def shared_folder() -> Path:
     """Return the folder of reference data ($NIGHTCRAWLER_SHARED, else ../shared beside the repository)."""
     return Path(os.environ.get("NIGHTCRAWLER_SHARED", REPO.parent / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def log_as_before():
+    """What a command makes of the package's log ends with its test."""
+    log = logging.getLogger("slowfast")
+    propagate, level, handlers = log.propagate, log.level, log.handlers[:]
+    yield
+    log.propagate, log.handlers[:] = propagate, handlers
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session")

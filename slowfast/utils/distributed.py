@@ -19,6 +19,7 @@ Value = TypeVar("Value")
 TIMEOUT = datetime.timedelta(minutes=30)
 # Seconds that a process leaves to another one whose message says more; the launcher ends it meanwhile.
 _AFTER_MAIN, _AFTER_PEER = 3.0, 15.0
+_LAST_TENSORS = 0.1  # seconds for gloo's thread to free what the last operation worked on
 _LOST = ("gloo", "connection closed", "connection reset", "broken pipe", "nccl", "tcpstore")
 
 
@@ -121,6 +122,8 @@ def process_group(num_gpus: int, backend: str) -> Iterator[torch.device]:
     except Exception as error:
         _let_the_first_speak(index, error)
         raise
+    # Older torch joins gloo's thread while it holds Python's lock, which that thread needs to free its last tensors.
+    time.sleep(_LAST_TENSORS)
     dist.destroy_process_group()
 
 

@@ -2,7 +2,6 @@
 
 import bisect
 import contextlib
-import functools
 import itertools
 import os
 import re
@@ -200,9 +199,7 @@ class PyAVVideo:
         if self._turns is None:
             self._turns = round(frame.rotation / 90) % 4
         try:
-            rgb = self._reformatter.reformat(
-                frame, width=width, height=height, format="rgb24", **_scaler_threads()
-            ).to_ndarray()
+            rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1).to_ndarray()
         except (av.error.FFmpegError, ValueError) as error:
             raise VideoError(self.path, f"a frame cannot be converted to RGB ({_words(error)})") from None
         return np.rot90(rgb, self._turns) if self._turns else rgb
@@ -321,16 +318,6 @@ def _one_thread(stream: av.VideoStream) -> av.VideoStream:
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
     return stream
-
-
-@functools.cache
-def _scaler_threads() -> dict[str, int]:
-    """Return the argument that keeps a conversion in one thread, where PyAV has it (else it is so anyway)."""
-    try:
-        VideoReformatter().reformat(av.VideoFrame(16, 16, "yuv420p"), format="rgb24", threads=1)
-    except TypeError:
-        return {}
-    return {"threads": 1}
 
 
 def _from_keyframes(
