@@ -24,7 +24,7 @@ setup(
         "fvcore==0.1.5.post20221221",
         "iopath>=0.1.9,<0.2",
         "simplejson",
-        "av>=17.1",
+        "av>=17.1,<20",
         "decord==0.6.0; platform_system == 'Linux' and platform_machine == 'x86_64'",
         "timm>=1.0.3",
         "einops>=0.7",

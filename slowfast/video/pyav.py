@@ -25,6 +25,8 @@ MAX_PIXELS = 4096 * 2304
 _NEARLY = 0.95
 # Frames between here and the next keyframe worth seeking to.
 _SEEK_WORTH = 8
+# From PyAV 19 on tags in any encoding are borne with, and there is no such argument any more.
+_TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class PyAVVideo:
@@ -310,7 +312,7 @@ def _video_stream(container: av.container.InputContainer, path: str) -> av.Video
 
 def open_container(path: str | Path) -> av.container.InputContainer:
     """Open a container; only local files may be read, also by play lists, and tags in any encoding are borne with."""
-    return av.open(f"file:{os.path.abspath(path)}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+    return av.open(f"file:{os.path.abspath(path)}", options={"protocol_whitelist": "file"}, **_TAGS)
 
 
 def _one_thread(stream: av.VideoStream) -> av.VideoStream:
