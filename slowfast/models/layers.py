@@ -101,23 +101,19 @@ def _attention_in_blocks(q_BLNE: Tensor, k_BLME: Tensor, v_BLME: Tensor) -> Tens
     return y_BNLE.flatten(2)
 
 
-def can_compute_again() -> bool:
-    """Tell whether autograd records operations that `computed_again` may save memory for."""
-    return torch.is_grad_enabled() and not (_PLAIN or _CHECKPOINTED or torch.compiler.is_compiling())
-
-
-@contextlib.contextmanager
-def computed_again(y: Tensor, compute: Callable[[], Tensor]) -> Iterator[None]:
-    """Keep y out of what autograd saves inside; the backward pass computes it again, once per use.
+def computed_again(y: Tensor, compute: Callable[[], Tensor]) -> contextlib.AbstractContextManager:
+    """Return a context in which autograd does not save y; the backward pass computes it again, once per use.
 
     Meant for a result that is cheap beside the operation that reads it: activation checkpointing would repeat that
-    operation too.
+    operation too. Nothing changes where nothing is recorded, in the plain form, inside a checkpoint and in a compiler.
 
     Args:
         y: what is not to be saved, also after an operation in place.
         compute: returns the values that y has when it is read, in the same dtype and memory order. What it reads must
             stay as it is until the backward pass; autograd does not check that.
     """
+    if _PLAIN or _CHECKPOINTED or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return contextlib.nullcontext()
     storage = y.untyped_storage().data_ptr()
 
     def pack(saved: Tensor) -> Tensor | tuple:
@@ -128,8 +124,7 @@ def computed_again(y: Tensor, compute: Callable[[], Tensor]) -> Iterator[None]:
     def unpack(kept: Tensor | tuple) -> Tensor:
         return kept if isinstance(kept, Tensor) else compute().as_strided(*kept)
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
-        yield
+    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
 
 
 class DropPath(nn.Module):
@@ -183,7 +178,7 @@ class Conv3d(nn.Conv3d):
     def _taps(self, x_BCTHW: Tensor) -> Tensor:
         """Return what every frame gives to the outputs of its neighbours (B, T, H', W', K * C)."""
         weight_OIHW = self._weight_per_frame()
-        with computed_again(weight_OIHW, self._weight_per_frame) if can_compute_again() else contextlib.nullcontext():
+        with computed_again(weight_OIHW, self._weight_per_frame):
             return self._per_frame(x_BCTHW, weight_OIHW, None)
 
     def _suits_taps(self) -> bool:

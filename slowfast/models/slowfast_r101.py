@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from slowfast.models.layers import (
     Conv3d,
-    can_compute_again,
     computed_again,
     in_full_precision,
     run_block,
@@ -119,8 +118,6 @@ class Bottleneck(nn.Module):
     def _convolved(self, z_BCTHW: Tensor, norm: nn.Module, convolution: nn.Module) -> Tensor:
         """Return convolution(relu(norm(z))); for the backward pass only z is kept, not what the convolution reads."""
         y_BCTHW = norm(z_BCTHW)
-        if not can_compute_again():
-            return convolution(self.relu(y_BCTHW))
 
         def activations() -> Tensor:
             with statistics_untouched(norm):
