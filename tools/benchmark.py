@@ -33,8 +33,9 @@ def measure_network(args: argparse.Namespace) -> None:
     """Measure a network, on the CPU or a GPU."""
     import torch
 
+    from slowfast.apps.benchmark import networks as benchmark
     from slowfast.config import load_config
-    from slowfast.models import benchmark, build_model
+    from slowfast.models import build_model
     from slowfast.utils.paths import repo_path
 
     torch.set_num_threads(args.threads)
@@ -69,10 +70,10 @@ def measure_data(args: argparse.Namespace) -> None:
     """Measure the loaders with one thread, on given clips or on rendered ones."""
     import torch
 
+    from slowfast.apps.benchmark import data as benchmark
+    from slowfast.apps.check_videos import find_files
     from slowfast.config import load_config
-    from slowfast.datasets import benchmark
-    from slowfast.datasets.check import find_files
-    from slowfast.synthetic.large_clips import make_large_clips
+    from slowfast.demo.large_clips import make_large_clips
     from slowfast.utils.paths import argument_path, repo_path
 
     torch.set_num_threads(1)

@@ -12,7 +12,7 @@ from slowfast.utils import cli
 def main() -> None:
     """Parse the arguments and write the copies."""
     args = parse()
-    from slowfast.datasets.darkening import copies_of, darken_file
+    from slowfast.apps.darken import copies_of, darken_file
     from slowfast.utils.errors import InputError
     from slowfast.utils.paths import argument_path
     from slowfast.utils.progress import Progress

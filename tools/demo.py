@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from slowfast.synthetic.dataset import check_folder, parameters_of
+from slowfast.demo.dataset import check_folder, parameters_of
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write, write_json

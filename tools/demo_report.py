@@ -5,9 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from slowfast.engine.demo_results import describe, example_clips, read_run, read_seconds
+from slowfast.demo.report import collect
+from slowfast.demo.results import describe, example_clips, read_run, read_seconds
 from slowfast.report import ReportData, ladder_table, write_report
-from slowfast.report.demo import collect
 from slowfast.utils import cli
 from slowfast.utils.files import write_json
 from slowfast.utils.paths import argument_path

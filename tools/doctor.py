@@ -17,8 +17,8 @@ def main() -> int:
     parser.add_argument("--cfg", metavar="FILE", help="experiment whose data root and lists are looked at")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides")
     args = parser.parse_args()
+    from slowfast.apps.doctor import examine
     from slowfast.config import load_config
-    from slowfast.engine.doctor import examine
 
     findings = examine(load_config(args.cfg, args.opts) if args.cfg else None)
     print("\n".join(finding.line() for finding in findings))

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--subset", default="test", help="of videos that the annotations do not name (test)")
     args = parser.parse_args()
 
-    from slowfast.features.export import export_features
+    from slowfast.apps.export_features import export_features
 
     annotations = argument_path(args.annotations) if args.annotations else None
     target = Path(args.output_dir).expanduser().absolute()

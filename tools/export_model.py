@@ -16,9 +16,9 @@ def main() -> None:
     args = parse()
     import torch
 
+    from slowfast.apps.export_model import export_onnx, export_program, what_onnx_lacks
     from slowfast.config import load_config
     from slowfast.models import build_model
-    from slowfast.models.export import export_onnx, export_program, what_onnx_lacks
     from slowfast.models.weights import load_weights
     from slowfast.utils.paths import argument_path
 

@@ -81,7 +81,7 @@ def extract(cfg, checkpoint: str, videos: list, output: Path, device) -> list:
 
 def benchmark(cfg, videos: list) -> None:
     """Print how much faster one pass is than every window by itself, for each video."""
-    from slowfast.features.benchmark import compare_data_paths
+    from slowfast.apps.benchmark.features import compare_data_paths
     from slowfast.features.build import build_plan, build_preprocess
 
     for video in videos:

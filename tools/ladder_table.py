@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from slowfast.report.seeds import replace_marked, seeds_table
+from slowfast.demo.seeds import replace_marked, seeds_table
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_text

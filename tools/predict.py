@@ -21,7 +21,7 @@ def main() -> int:
     # What cannot be read stands in the table.
     logging.getLogger("slowfast").setLevel(logging.ERROR)
 
-    from slowfast.engine.predict import predict_files, render, table
+    from slowfast.apps.predict import predict_files, render, table
     from slowfast.utils.files import write_json
     from slowfast.utils.paths import argument_path
     from slowfast.utils.progress import Progress

@@ -13,7 +13,7 @@ from slowfast.utils.errors import InputError
 def main() -> None:
     """Parse the arguments and write the lists."""
     args = parse()
-    from slowfast.datasets.prepare import prepare, prepare_ug2
+    from slowfast.apps.prepare import prepare, prepare_ug2
     from slowfast.utils.paths import argument_path
 
     if args.ug2:

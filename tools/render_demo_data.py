@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from slowfast.synthetic.dataset import ACTIONS, OTHER, make_dataset
+from slowfast.demo.dataset import ACTIONS, OTHER, make_dataset
 from slowfast.utils import cli
 
 

@@ -1,11 +1,35 @@
 """Every configuration key with its default value and one comment; upstream's names keep upstream's meaning."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from fvcore.common.config import CfgNode as CN
+
+from slowfast.utils.errors import InputError
 
 
 def get_cfg() -> CN:
     """Return a fresh, unfrozen tree of all defaults."""
     return _C.clone()
+
+
+def add_keys(section: str, keys: Mapping[str, Any]) -> None:
+    """Add the keys of own code (a plugin's) with their defaults; call it before a configuration is loaded.
+
+    Args:
+        section: name in capitals, new or one that exists, such as `MY_METHOD`.
+        keys: key in capitals -> default value, whose type is the key's type.
+
+    Raises:
+        InputError: a key is there already with another default.
+    """
+    node = _C.setdefault(section, CN())
+    for key, default in keys.items():
+        if key in node and node[key] != default:
+            raise InputError(
+                f"the key {section}.{key} is there already with the default {node[key]!r}; take another name"
+            )
+        node[key] = default
 
 
 _C = CN()

@@ -15,7 +15,7 @@ import torch
 
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write
-from slowfast.utils.tensor_files import TensorFileError, read_tensor_file
+from slowfast.utils.untrusted.tensors import TensorFileError, read_tensor_file
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from slowfast.utils.errors import InputError
 
-METHODS = ("sum", "max")
+METHODS = {"sum": np.add, "max": np.maximum}
 
 
 def aggregate_views(
@@ -52,12 +52,12 @@ def aggregate_views(
             f"clip {int(view_M[first])} of video {int(video_M[first])} lies outside"
             f" the {num_videos} videos x {num_views} clips of this test"
         )
+    join = METHODS[method]
     slot_M = video_M * num_views + view_M
     slots, first_M = np.unique(slot_M, return_index=True)
     seen_N = np.bincount(slots // num_views, minlength=num_videos)
     whole_N = seen_N == num_views
-    failed_N = np.zeros(num_videos, dtype=bool)
-    failed_N[list(failed)] = True
+    failed_N = np.isin(np.arange(num_videos), list(failed))
     if not (whole_N | failed_N).all():
         row = int(np.flatnonzero(~(whole_N | failed_N))[0])
         raise InputError(f"video {row} has {int(seen_N[row])} of {num_views} clips, so its row cannot be made")
@@ -68,6 +68,5 @@ def aggregate_views(
     clips_NVK = scores_MK[kept_M].reshape(int(kept_N.sum()), num_views, scores_MK.shape[1])
     for view in range(num_views):
         clip_NK = clips_NVK[:, view]
-        joined_NK = videos_NK[kept_N] + clip_NK if method == "sum" else np.maximum(videos_NK[kept_N], clip_NK)
-        videos_NK[kept_N] = joined_NK
+        videos_NK[kept_N] = join(videos_NK[kept_N], clip_NK)
     return videos_NK

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from slowfast.ensemble.safe_pickle import read_plain_pickle
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write, sha256_of
+from slowfast.utils.untrusted.pickles import read_plain_pickle
 
 VERSION = 1
 # Behind the pickle, where no reader looks, stands the SHA-256 of all bytes before.

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from slowfast.ensemble.safe_pickle import read_plain_pickle
 from slowfast.models.convert import inflate, repeat_to, resize_positions
 from slowfast.models.naming import EPSILONS, candidates
 from slowfast.utils.errors import InputError
-from slowfast.utils.tensor_files import TensorFileError, refuse_after_loading, refuse_before_loading
+from slowfast.utils.untrusted.pickles import read_plain_pickle
+from slowfast.utils.untrusted.tensors import TensorFileError, refuse_after_loading, refuse_before_loading
 
 logger = logging.getLogger(__name__)
 

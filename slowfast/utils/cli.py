@@ -40,6 +40,14 @@ def make_parser(description: str, example: str) -> argparse.ArgumentParser:
     )
 
 
+def add_plugin_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--plugin FILE.py`, which may be given several times; pass the files to `load_plugins` first of all."""
+    parser.add_argument(
+        "--plugin", action="append", default=[], metavar="FILE.py",
+        help="own code that registers methods, adaptations, networks or optimizers; may be given again",
+    )  # fmt: skip
+
+
 def at_least_one(text: str) -> int:
     """Return a whole number above 0 (for `type=` of an argument).
 

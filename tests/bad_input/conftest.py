@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slowfast.synthetic.encoding import write_h264
+from slowfast.demo.encoding import write_h264
 
 CONFIG = """
 NUM_GPUS: 0

@@ -164,7 +164,7 @@ def lists(folder: Path) -> None:
 
 def videos(folder: Path) -> None:
     """Videos whose headers lie, and play lists that name other files."""
-    from slowfast.synthetic.encoding import write_h264
+    from slowfast.demo.encoding import write_h264
 
     write_h264(folder / "good.mp4", np.zeros((8, 32, 32, 3), np.uint8), fps=8, crf=30)
     whole = (folder / "good.mp4").read_bytes()

@@ -23,7 +23,7 @@ SIZES = {"train": 12, "bright": 4, "dark": 5, "pool": 9, "test": 5}
 
 def write_clip(path: Path, label: int, seed: int) -> None:
     """Write 12 frames of 40 x 32 pixels: a square on noise whose place and colour tell the label."""
-    from slowfast.synthetic.encoding import write_h264
+    from slowfast.demo.encoding import write_h264
 
     rng = np.random.default_rng(seed)
     frames_THWC = rng.integers(40, 90, (12, 32, 40, 3), dtype=np.uint8)

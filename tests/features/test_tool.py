@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from slowfast.apps.benchmark.features import compare_data_paths
 from slowfast.config import load_config
-from slowfast.features.benchmark import compare_data_paths
 from slowfast.features.build import build_plan, build_preprocess
 from slowfast.features.store import load_features, read_index
 from slowfast.models import build_model

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from slowfast.apps.benchmark.networks import FAST, Timing, matrix_limit, table, time_training
+from slowfast.apps.export_model import what_onnx_lacks
 from slowfast.config import load_config
 from slowfast.models import build_model
-from slowfast.models.benchmark import FAST, Timing, matrix_limit, table, time_training
-from slowfast.models.export import what_onnx_lacks
 
 SMALL = {
     "sf": ["SF.DEPTH", "[1,1,1,1]", "SF.WIDTH", "8"],
@@ -96,7 +96,7 @@ def test_export_of_every_network(repo, tool, tmp_path, capsys, architecture):
 
 
 def test_export_that_differs_is_refused(repo, tool, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("slowfast.models.export._difference", lambda *_: 0.5)
+    monkeypatch.setattr("slowfast.apps.export_model._difference", lambda *_: 0.5)
     arguments = report(repo, "videomae", "none")
     assert tool("export_model", *arguments, "--format", "program", "--output-dir", tmp_path) == 2
     assert "differs by more than 0.001" in capsys.readouterr().err
@@ -105,7 +105,7 @@ def test_export_that_differs_is_refused(repo, tool, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(("more", "half"), [([], 1.0), ([], 0.3), (["--train"], 1.0)])
 def test_benchmark(tool, capsys, monkeypatch, more, half):
     rates = {torch.float32: 1e11, torch.bfloat16: half * 1e11}
-    monkeypatch.setattr("slowfast.models.benchmark.matrix_limit", lambda dtype, device: rates[dtype])
+    monkeypatch.setattr("slowfast.apps.benchmark.networks.matrix_limit", lambda dtype, device: rates[dtype])
     options = ["--threads", "1", "--repeats", "1", *more]
     assert tool("benchmark", "--model", "videomae", *options, *CLIP, *SMALL["videomae"]) == 0
     printed = capsys.readouterr().out
@@ -130,8 +130,8 @@ def test_a_large_product_is_not_waited_for_where_a_small_one_is_slow(monkeypatch
         measured.append(product().shape[0])
         return 1.0
 
-    monkeypatch.setattr("slowfast.models.benchmark._SLOW", slow)
-    monkeypatch.setattr("slowfast.models.benchmark._timed", timed)
+    monkeypatch.setattr("slowfast.apps.benchmark.networks._SLOW", slow)
+    monkeypatch.setattr("slowfast.apps.benchmark.networks._timed", timed)
     assert matrix_limit(torch.float32, repeats=0) == 2.0 * sizes[-1] ** 3
     assert measured == sizes
 

@@ -1,0 +1,1 @@
+"""Speed of networks, loaders and the data path of features."""

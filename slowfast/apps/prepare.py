@@ -1,0 +1,277 @@
+"""Lists and a small configuration from folders of clips, and the lists of UG2+ / ARID from the downloaded folders."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from slowfast.apps.check_videos import check_files, find_files, shown, suggest_gamma
+from slowfast.datasets.records import list_rows, parse_row
+from slowfast.utils.errors import InputError
+from slowfast.utils.files import write_text
+from slowfast.video.probe import VideoFacts
+
+Row = tuple[str, int]
+ARID_FOLDERS = ("Drink", "Jump", "Pick", "Pour", "Push", "Run", "Sit", "Stand", "Turn", "Walk", "Wave")
+_SEPARATOR = ","
+# The published light lists have Windows line ends, the others not.
+_WINDOWS_LISTS = ("train_label+val_dry.csv", "val_dry.csv")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The clips below one folder.
+
+    Args:
+        path: the folder.
+        rows: (name below the folder, class number or -1).
+        facts: of the rows, empty when they were not checked.
+        left_out: (name, reason) of clips that cannot be read.
+    """
+
+    path: Path
+    rows: list[Row]
+    facts: list[VideoFacts]
+    left_out: list[tuple[str, str]]
+
+
+def class_names(folder: Path) -> list[str]:
+    """Return the names of the class folders, sorted.
+
+    Raises:
+        InputError: when there are fewer than two.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: this folder does not exist")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if len(names) < 2:
+        raise InputError(f"{folder}: two or more class folders with clips are needed, {len(names)} found")
+    return names
+
+
+def read_folder(folder: Path, classes: Sequence[str] | None, *, check: bool, workers: int | None = None) -> Folder:
+    """Return the clips of a folder, checked.
+
+    Args:
+        folder: clips at any depth.
+        classes: names of the class folders, in the order of their numbers; None for clips without labels.
+        check: decode every clip and leave out what cannot be read.
+        workers: processes of the check.
+
+    Raises:
+        InputError: when a clip lies in no class folder, or nothing is left.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: this folder does not exist")
+    found = [(path, path.relative_to(folder).as_posix()) for path in sorted(find_files(folder), key=_natural)]
+    unfit = [(shown(name), _UNFIT) for _, name in found if not _fits_a_list(name)]
+    paths = [path for path, name in found if _fits_a_list(name)]
+    rows = [(name, -1) for _, name in found if _fits_a_list(name)]
+    if classes is not None:
+        rows = [(name, _class_of(name, folder, classes)) for name, _ in rows]
+    facts = check_files(paths, workers=workers) if check else []
+    left_out = unfit + [(name, fact.error) for (name, _), fact in zip(rows, facts) if fact.error]
+    if facts:
+        rows = [row for row, fact in zip(rows, facts) if not fact.error]
+    if not rows:
+        raise InputError(f"{folder}: not one of its {len(found)} clips can be read (first: {left_out[0][1]})")
+    return Folder(folder, rows, [fact for fact in facts if not fact.error], left_out)
+
+
+_UNFIT = "a list cannot name it (blank at an end, line break, quotes around it or no UTF-8): rename the file or folder"
+
+
+def _fits_a_list(name: str) -> bool:
+    """Return whether a list gives back the name as it is."""
+    try:
+        name.encode()
+        return parse_row(f"{name}{_SEPARATOR}0", _SEPARATOR, 1)[0] == name and not set(name) & set("\r\n")
+    except ValueError:
+        return False
+
+
+def write_list(path: Path, rows: Sequence[Row], line_end: str = "\n") -> None:
+    """Write rows of name and class number."""
+    write_text(path, "".join(f"{name}{_SEPARATOR}{label}{line_end}" for name, label in rows))
+
+
+def prepare(
+    output: Path,
+    light: Path,
+    dark: Path,
+    *,
+    val: Path | None = None,
+    dark_val: Path | None = None,
+    test: Path | None = None,
+    check: bool = True,
+    workers: int | None = None,
+) -> dict[str, Folder]:
+    """Write lists and `data.yaml` for clips of any classes.
+
+    Args:
+        output: folder of the lists.
+        light: labelled clips in one folder per class.
+        dark: unlabelled clips, at any depth.
+        val: labelled light clips for validation, in the same class folders.
+        dark_val: labelled dark clips for validation, in the same class folders.
+        test: clips to predict; default the dark ones.
+        check: decode every clip and leave out what cannot be read.
+        workers: processes of the check.
+
+    Returns:
+        The folders by split.
+
+    Raises:
+        InputError: when folders or classes are wrong.
+    """
+    classes = class_names(light)
+    wanted = {"train_label": (light, classes), "total_unlabel": (dark, None)}
+    wanted |= {"val_dry": (val, classes)} if val else {}
+    wanted |= {"arid": (dark_val, classes)} if dark_val else {}
+    wanted |= {"test": (test, None)} if test else {}
+    folders = {split: read_folder(path, names, check=check, workers=workers) for split, (path, names) in wanted.items()}
+    counts = [sum(label == number for _, label in folders["train_label"].rows) for number in range(len(classes))]
+    if 0 in counts:
+        raise InputError(f"{light}: the class {classes[counts.index(0)]!r} has no readable clip")
+    for split, folder in folders.items():
+        write_list(output / f"{split}.csv", folder.rows)
+    dark_facts = [fact for split in ("total_unlabel", "arid") if split in folders for fact in folders[split].facts]
+    text = yaml.safe_dump(_configuration(output, folders, classes, suggest_gamma(dark_facts)), sort_keys=False)
+    write_text(output / "data.yaml", _HEADER + text)
+    return folders
+
+
+_HEADER = """# Written by tools/prepare_lists.py: lists, classes and roles of these clips, and a short recipe.
+# Use it over a model file: python tools/run_net.py --cfg MODEL.yaml --cfg THIS_FILE OUTPUT_DIR output/NAME
+"""
+
+
+def _configuration(output: Path, folders: dict[str, Folder], classes: list[str], gamma: float) -> dict:
+    """Return the keys that name lists, classes, gamma and a recipe for so many clips."""
+    source = {split: [f"{split}.csv", str(folder.path)] for split, folder in folders.items()}
+    pool, light = source["total_unlabel"], source["train_label"]
+    splits = {
+        "train_label": light,
+        "train_unlabel": pool,
+        "train_pseudo_label": ["", pool[1]],
+        "val_dry": source.get("val_dry", light),
+        "arid": source.get("arid", source.get("val_dry", light)),
+        "dark_unlabel": pool,
+        "total_unlabel": pool,
+        "test": source.get("test", pool),
+    }
+    evaluated = [split for split in ("val_dry", "arid") if split in folders] or ["val_dry"]
+    batch = min(16, len(folders["train_label"].rows))
+    return {
+        "DATA": {
+            "PATH_PREFIX": str(output),
+            "PATH_LABEL_SEPARATOR": _SEPARATOR,
+            "CLASS_NAMES": list(classes),
+            "SPLITS": splits,
+            "GAMMA": {"TARGET": gamma, "BN": gamma, "VAL_DARK": gamma, "TEST": gamma},
+        },
+        "MODEL": {"NUM_CLASSES": len(classes)},
+        "TRAIN": {"BATCH_SIZE": batch, "EVAL_SPLITS": evaluated, "EVAL_PERIOD": 5},
+        "SOLVER": {
+            "BASE_LR": 1.0e-3,
+            "COSINE_END_LR": 1.0e-5,
+            "WARMUP_START_LR": 1.0e-4,
+            "WARMUP_EPOCHS": 2.0,
+            "MAX_EPOCH": 20,
+        },
+        "TEST": {"DATA_SELECT": "test"},
+    }
+
+
+def prepare_ug2(root: Path, labels: Sequence[Path] = ()) -> dict[str, int]:
+    """Write the lists of UG2+ Track 2.1 and ARID v1.5 for the folders below a data root.
+
+    Args:
+        root: data root with `labeled_train/Train`, `dry_run/Validation`, `dark_train/Train` (the ARID class folders
+            inside), `Test`; folders that are not there are passed over.
+        labels: lists of name and class number; they give the labels that no name tells, and the order of the rows
+            they have. Rows they do not have come after, in the order of their numbers.
+
+    Returns:
+        List -> number of rows.
+
+    Raises:
+        InputError: when nothing is there, or a light clip has no label.
+    """
+    known: dict[str, int] = {}
+    for path in labels:
+        known |= {parse_row(text, _SEPARATOR, 1)[0]: parse_row(text, _SEPARATOR, 1)[1] for _, text in list_rows(path)}
+    lists: dict[str, list[Row]] = {}
+    pool = root / "dark_train/Train"
+    if (root / "labeled_train/Train").is_dir():
+        val = _known_rows(root / "dry_run/Validation", known) if (root / "dry_run/Validation").is_dir() else []
+        inside = {name for name, _ in val}
+        train = _known_rows(root / "labeled_train/Train", known)
+        lists["train_label+val_dry.csv"] = [row for row in train if row[0] not in inside] + val
+        lists |= {"val_dry.csv": val} if val else {}
+    if pool.is_dir():
+        files = _names(pool, known)
+        arid = [(name, ARID_FOLDERS.index(name.split("/")[0])) for name in files if name.split("/")[0] in ARID_FOLDERS]
+        lists["dark_unlabel.csv"] = [(name, -1) for name in sorted(files, key=_natural_name) if "/" not in name]
+        lists["arid.csv"] = arid
+        lists["total_unlabel.csv"] = lists["dark_unlabel.csv"] + [(name, -1) for name, _ in arid]
+    if (root / "Test").is_dir():
+        lists["test.csv"] = [(name, -1) for name in sorted(_names(root / "Test", {}), key=_natural_name)]
+    if not lists:
+        raise InputError(f"{root}: none of labeled_train/Train, dark_train/Train and Test is below this data root")
+    for name, rows in lists.items():
+        write_list(root / name, rows, "\r\n" if name in _WINDOWS_LISTS else "\n")
+    return {name: len(rows) for name, rows in lists.items()}
+
+
+def _names(folder: Path, known: dict[str, int]) -> list[str]:
+    """Return the clips below a folder: those of the given lists in their order, then the others by number."""
+    names = [path.relative_to(folder).as_posix() for path in find_files(folder)]
+    present = set(names)
+    listed = [name for name in known if name in present]
+    return listed + sorted(present.difference(listed), key=_natural_name)
+
+
+def _known_rows(folder: Path, known: dict[str, int]) -> list[Row]:
+    """Return the rows of a labelled folder; the class of an HMDB51 clip is the action word of its name."""
+    rows, unknown = [], []
+    for name in _names(folder, known):
+        label = known.get(name, _hmdb_label(name))
+        rows.append((name, label))
+        if label < 0:
+            unknown.append(name)
+    if unknown:
+        raise InputError(
+            f"{folder}: {len(unknown)} of {len(rows)} clips have no label (first: {unknown[0]}): give the challenge's"
+            " list with --labels"
+        )
+    return rows
+
+
+def _hmdb_label(name: str) -> int:
+    """Return the class of an HMDB51 file name, -1 for other names."""
+    match = re.search(r"_([a-z]+)_[fhul]_[a-z]{2}_np\d", name)
+    words = [folder.lower() for folder in ARID_FOLDERS]
+    return words.index(match[1]) if match and match[1] in words else -1
+
+
+def _class_of(name: str, folder: Path, classes: Sequence[str]) -> int:
+    """Return the number of the class folder that a clip lies in."""
+    first, slash, _ = name.partition("/")
+    if not slash or first not in classes:
+        raise InputError(f"{folder / name}: this clip lies in none of the class folders {', '.join(classes)}")
+    return classes.index(first)
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Return the sorting key of a path."""
+    return _natural_name(os.fspath(path))
+
+
+def _natural_name(name: str) -> list[tuple[int, int, str]]:
+    """Return a sorting key that takes digits as numbers: 2.mp4 before 10.mp4."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

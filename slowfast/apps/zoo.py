@@ -1,0 +1,172 @@
+"""Published weights that load here, and the table of them; MODEL_ZOO.md is generated from this file."""
+
+from dataclasses import dataclass
+
+CHECK = "see source"
+UNIFORMER_SOURCE = "https://github.com/Sense-X/UniFormer"
+PYSLOWFAST_SOURCE = "https://github.com/facebookresearch/SlowFast"
+ALPHACTION_SOURCE = "https://github.com/MVIG-SJTU/AlphAction"
+VIDEOMAE_SOURCE = "https://github.com/MCG-NJU/VideoMAE"
+UPSTREAM_SOURCE = "https://github.com/Andy1621/Nightcrawler"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights that others published.
+
+    Attributes:
+        name: network and data.
+        arch: MODEL.ARCH.
+        file: where the experiments look for it, or the usual file name.
+        source: link to the project that publishes it.
+        licence: licence of that project as far as it is stated there; weights may have one of their own.
+        metric: what its authors report.
+        note: how it differs from a file of this library.
+    """
+
+    name: str
+    arch: str
+    file: str
+    source: str
+    licence: str
+    metric: str
+    note: str
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """Weights that upstream fine-tuned on labelled light and unlabelled dark videos.
+
+    Attributes:
+        stage: round of the method.
+        model: network and data it started from.
+        experiment: folder with its configuration here.
+        arid_top1: percent on the 6207 ARID videos, 1 view x 1 crop, gamma 0.25, as upstream reports it.
+    """
+
+    stage: str
+    model: str
+    experiment: str
+    arid_top1: float
+
+
+STARTING_WEIGHTS = (
+    Published(
+        "UniFormer-B 32x4, Kinetics-600", "uniformer", "pretrained/uniformer_base_k600_32x4.pth", UNIFORMER_SOURCE,
+        CHECK, "84.8 top-1 on Kinetics-600 (paper's abstract)", "flat state dict; the head of 600 classes is left out",
+    ),
+    Published(
+        "UniFormer-B 32, Something-Something V2", "uniformer", "pretrained/uniformer_base_sthv2_32_prek400.pth",
+        UNIFORMER_SOURCE, CHECK, "71.2 top-1 on Something-Something V2 (paper's abstract)",
+        "flat state dict; the head of 174 classes is left out",
+    ),
+    Published(
+        "UniFormer-B on images (ImageNet-1k)", "uniformer", "any file name", UNIFORMER_SOURCE, CHECK, CHECK,
+        "2D kernels are inflated over time",
+    ),
+    Published(
+        "MViT-B 32x3 (24 blocks), Kinetics-600", "mvit", "pretrained/MVIT_B_32x3_CONV_K600.pth", PYSLOWFAST_SOURCE,
+        "Apache-2.0", "83.8 top-1 on Kinetics-600 (paper)",
+        "key `model_state`; the head of 600 classes is left out; position tables follow other sizes",
+    ),
+    Published(
+        "MViT-B 16x4 (16 blocks), Kinetics-400", "mvit", "mvit_v1_b of torchvision", "https://github.com/pytorch/vision",
+        "BSD-3-Clause", "78.5 top-1 on Kinetics-400 (torchvision)", "names and token axes are converted",
+    ),
+    Published(
+        "SlowFast-R101 8x8, Kinetics-700", "sf", "pretrained/SlowFast-ResNet101-8x8.pth", ALPHACTION_SOURCE, "MIT",
+        CHECK, "key `model`, prefixes `module.` and `backbone.`; `cls_head` is left out",
+    ),
+    Published(
+        "VideoMAE ViT-S/B/L/H, Kinetics-400", "videomae", "any file name", VIDEOMAE_SOURCE, "CC BY-NC 4.0",
+        "85.2 (ViT-L) and 86.6 (ViT-H) top-1 on Kinetics-400 (project page)",
+        "keys `model` or `module` (DeepSpeed, fp16), prefixes `backbone.` and `encoder.`",
+    ),
+    Published(
+        "VideoMAE ViT-S/B/L/H in `transformers`", "videomae", "model.safetensors, pytorch_model.bin",
+        "https://huggingface.co/MCG-NJU", "CC BY-NC 4.0", CHECK, "query, key and value are joined",
+    ),
+    Published(
+        "VideoMAE ViT-H and ViT-L of the AI City 2023 track 3 features", "videomae",
+        "weights/k400_vith_rearview.pt, weights/hybrid_k700_vitl_rearview.pt, ego4d_verb_pretrain_vitl_k700.pt", CHECK,
+        CHECK, CHECK, "key `module`; the fixed table of positions is not in the file, so sizes may differ",
+    ),
+)  # fmt: skip
+
+_MODELS = {
+    "UniFormer-B32-K600": "uniformer_b32_k600",
+    "UniFormer-B32-SSV2": "uniformer_b32_ssv2",
+    "MViT-B32-K600": "mvit_b32_k600",
+    "SlowFast-R101-K700": "sf32_k700",
+}
+_STAGES = (
+    ("Adapt BN", "exp_adapt_bn", (62.64, 58.9, 58.14, 57.79)),
+    ("Pseudo1", "exp_pseudo_stage1", (83.5, 81.04, 81.68, 80.78)),
+    ("Pseudo2", "exp_pseudo_stage2", (87.84, 85.95, 86.63, 85.63)),
+    ("Pseudo3", "exp_pseudo_stage3", (89.48, 88.74, 88.75, 88.59)),
+    ("Pseudo4", "exp_pseudo_stage4", (89.91, 90.25, 90.3, 89.49)),
+)
+FINE_TUNED = (
+    *(
+        FineTuned(stage, model, f"{folder}/{_MODELS[model]}", top1)
+        for stage, folder, values in _STAGES
+        for model, top1 in zip(_MODELS, values)
+    ),
+    FineTuned("Pseudo4", "UniFormer-B32-SSV2 dense (expert)", "exp_experts/uniformer_b32_ssv2", 89.51),
+)
+
+
+def markdown() -> str:
+    """Return MODEL_ZOO.md."""
+    published = [
+        f"| {row.name} | `{row.arch}` | {_code(row.file)} | {_link(row.source)} | {row.licence} | {row.metric} "
+        f"| {row.note} |"
+        for row in STARTING_WEIGHTS
+    ]
+    tuned = [f"| {row.stage} | {row.model} | `{row.experiment}` | {row.arid_top1:.2f} |" for row in FINE_TUNED]
+    return "\n".join([*_HEADER, *published, *_BETWEEN, *tuned]) + "\n"
+
+
+def _link(source: str) -> str:
+    """Return a link, or the text where none is known."""
+    return f"[{source.removeprefix('https://')}]({source})" if source.startswith("https://") else source
+
+
+def _code(file: str) -> str:
+    """Return file names as code."""
+    return ", ".join(f"`{name}`" if "/" in name or "." in name else name for name in file.split(", "))
+
+
+_HEADER = [
+    "# Weights",
+    "",
+    "Generated by `python tools/make_model_zoo.py` from `slowfast/apps/zoo.py`; do not edit by hand.",
+    "",
+    "No weights are part of this repository. A file that its authors published loads as it is: give it as",
+    "`TRAIN.CHECKPOINT_FILE_PATH`, or put it where the experiments look for it. Whether a file fits, name by name:",
+    "",
+    "```",
+    "python tools/load_report.py --cfg exp_adapt_bn/mvit_b32_k600/config.yaml \\",
+    "  --checkpoint pretrained/MVIT_B_32x3_CONV_K600.pth",
+    "```",
+    "",
+    "A file that holds less than 90 % of the network's parameters outside the head is refused, and so is one that",
+    "holds other objects than tensors and plain types. Metrics are those that the authors report, not measured here;",
+    "`see source` means that nothing is stated here.",
+    "",
+    "## Starting weights",
+    "",
+    "| weights | `MODEL.ARCH` | file | source | licence | reported | what loading does |",
+    "|---|---|---|---|---|---|---|",
+]  # fmt: skip
+_BETWEEN = [
+    "",
+    "## Fine-tuned for dark videos",
+    "",
+    f"Files of [{UPSTREAM_SOURCE.removeprefix('https://')}]({UPSTREAM_SOURCE}), licence: {CHECK}. Put one at",
+    "`<experiment>/best.pyth` and run `bash <experiment>/test.sh`. Top-1 in percent on the 6207 videos of ARID,",
+    "1 view x 1 crop, gamma 0.25, as reported there.",
+    "",
+    "| stage | model | experiment | ARID top-1 |",
+    "|---|---|---|---|",
+]

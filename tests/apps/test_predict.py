@@ -1,0 +1,120 @@
+"""tools/predict.py: answers for files without lists or labels."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from slowfast.apps.predict import Answer, find_videos, predict_files, render, table
+from slowfast.config import load_config
+from slowfast.models import build_model
+from slowfast.utils.errors import InputError
+from slowfast.video import open_video
+
+from ..engine.tiny import CONFIG, write_clip
+
+ENV = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Clips, a damaged one among them, a configuration and weights."""
+    root = tmp_path_factory.mktemp("predict")
+    for number, name in enumerate(("a.mp4", "deep/b.mp4", "deep/a.mp4")):
+        write_clip(root / "clips" / name, number, number)
+    (root / "clips/broken.mp4").write_bytes(b"\0\1\2\3" * 40)
+    cfg = load_config(CONFIG, ["TEST.NUM_SPATIAL_CROPS", "3"])
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    torch.save(model.state_dict(), root / "weights.pth")
+    return root, cfg, model.eval()
+
+
+def test_probabilities_are_those_of_the_network(made):
+    root, cfg, model = made
+    answers = {answer.name: answer for answer in predict_files(cfg, root / "weights.pth", [root / "clips"])}
+    assert list(answers) == ["a.mp4", "broken.mp4", "deep/a.mp4", "deep/b.mp4"]
+    from slowfast.datasets.loader import build_file_loader
+
+    loader = build_file_loader(cfg, [root / "clips/deep/b.mp4"], ["b"])
+    with torch.no_grad():
+        expected = model(next(iter(loader))["clips"]).mean(0).softmax(-1).numpy()
+    ranking = answers["deep/b.mp4"].ranking
+    assert len(ranking) == 11 and ranking == sorted(ranking, key=lambda item: -item[1])
+    np.testing.assert_allclose(sorted(share for _, share in ranking), np.sort(expected), atol=1e-5)
+    assert answers["broken.mp4"].ranking == [] and "no video container" in answers["broken.mp4"].error
+    assert ranking[0][0] in table([answers["deep/b.mp4"]], top=1)
+
+
+def test_names_that_would_be_ambiguous_are_whole_paths(made):
+    root = made[0] / "clips"
+    names = [name for name, _ in find_videos([root / "a.mp4", root / "deep"])]
+    assert names == [str(root / "a.mp4"), str(root / "deep/a.mp4"), "b.mp4"]
+    with pytest.raises(InputError, match="does not exist"):
+        find_videos([root / "none"])
+
+
+def test_a_file_that_is_given_twice_is_answered_once(made, monkeypatch):
+    root = made[0] / "clips"
+    monkeypatch.chdir(root)
+    assert [name for name, _ in find_videos([root / "deep", Path("deep/a.mp4"), root / "deep/../deep/b.mp4"])] == [
+        "a.mp4", "b.mp4"
+    ]  # fmt: skip
+
+
+def test_weights_of_other_classes_are_refused(made):
+    root, cfg, _ = made
+    other = load_config(CONFIG, ["MODEL.NUM_CLASSES", "7"])
+    with pytest.raises(InputError, match="7 other classes"):
+        predict_files(other, root / "weights.pth", [root / "clips"])
+    with pytest.raises(InputError, match="does not exist"):
+        predict_files(cfg, root / "none.pyth", [root / "clips"])
+
+
+def test_copies_show_both_pictures_and_the_answer(made, tmp_path):
+    root, cfg, _ = made
+    answers = predict_files(cfg, root / "weights.pth", [root / "clips/deep"])
+    target = render(answers[0], tmp_path, 0.25)
+    assert target == tmp_path / "a.mp4"
+    with open_video(target) as copy, open_video(answers[0].path) as video:
+        left, right = np.split(copy.get_frames([5])[0].astype(int), 2, axis=1)
+        assert len(copy) == len(video) and copy.fps == video.fps
+        assert np.abs(left - video.get_frames([5])[0]).mean() < 12
+    assert right.mean() > left.mean() + 40
+
+
+def test_copies_spare_the_videos_and_each_other(tmp_path):
+    clip, other = tmp_path / "a.mp4", tmp_path / "a.mkv"
+    for path in (clip, other):
+        write_clip(path, 0, 0)
+    answers = [Answer(path.name, path, [("run", 0.75)]) for path in (clip, other)]
+    before = clip.read_bytes()
+    with pytest.raises(InputError, match="another folder"):
+        render(answers[0], tmp_path, 0.25)
+    assert clip.read_bytes() == before
+    assert [render(answer, tmp_path / "out", 0.25).name for answer in answers] == ["a.mp4", "a.mkv.mp4"]
+
+
+def test_command(made, repo, tmp_path):
+    root = made[0]
+    command = [sys.executable, str(repo / "tools/predict.py"), "clips", "--cfg", str(CONFIG), "--checkpoint",
+               "weights.pth"]  # fmt: skip
+    options = ["--top", "2", "--json", str(tmp_path / "a.json"), "--render", str(tmp_path / "copies")]
+    done = subprocess.run(
+        [*command, *options, "--set", "DATA.GAMMA.TEST", "0.5"], cwd=root, env=ENV, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "broken.mp4\n  cannot be read" in done.stdout and "1 of 4" in done.stderr
+    answers = json.loads((tmp_path / "a.json").read_text())
+    assert [len(answer["answers"]) for answer in answers] == [2, 0, 2, 2]
+    assert {path.relative_to(tmp_path / "copies").as_posix() for path in (tmp_path / "copies").rglob("*.mp4")} == {
+        "a.mp4", "deep/a.mp4", "deep/b.mp4"
+    }  # fmt: skip
+    command[2] = "clips/broken.mp4"
+    assert subprocess.run(command, cwd=root, env=ENV, capture_output=True, timeout=120).returncode == 2
