@@ -1,5 +1,6 @@
 """The graph of jobs: what it holds, what it calls, how it resumes."""
 
+import json
 import re
 import subprocess
 import sys
@@ -89,10 +90,16 @@ def test_drawn_graphs_are_current(name, repo, tmp_path):
 
 
 def test_missing_lists_are_one_sentence(repo, tmp_path):
-    done = snakemake(repo, tmp_path, "--configfile", str(repo / "workflow/nightcrawler.yaml"), "--cores", "1")
-    said = done.stdout + done.stderr
+    (tmp_path / "tools").symlink_to(repo / "tools")
+    python = f'settings={{"python": {json.dumps(sys.executable)}}}'
+    arguments = ("--configfile", str(repo / "workflow/nightcrawler.yaml"), "--cores", "1", "--config", python)
+    done = snakemake(repo, tmp_path, *arguments)
     assert done.returncode == 1
-    assert "error: data/train_label+val_dry.csv is missing; DATASET.md says how the lists are made" in said
+    said = (tmp_path / "output/nightcrawler/logs/data.log").read_text()
+    assert said.startswith(
+        "error: data/train_label+val_dry.csv, data/val_dry.csv, data/arid.csv, data/total_unlabel.csv"
+    )
+    assert said.endswith("are missing; DATASET.md says how the lists are made\n")
     assert not (tmp_path / "data" / "lists.checked").exists() and not list(tmp_path.glob("exp_*"))
 
 
@@ -102,6 +109,29 @@ def stubbed(tmp_path, stub_schedule):
     (tmp_path / "stub.py").write_text(STUB)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(stub_schedule(["a", "b"], 2)))
     return tmp_path
+
+
+def test_values_with_signs_of_the_shell_stay_values(repo, tmp_path, stub_schedule):
+    schedule = stub_schedule(["a", "b"], 2)
+    odd = "o'u\"t $(touch marker)`touch marker`;touch marker &\t>marker *"
+    schedule |= {"root": odd, "data": f"{odd}/d", "settings": {"python": sys.executable, "overrides": "A 'x y'"}}
+    schedule["train"] += " {opts} {overrides}"
+    schedule["stage_opts"] = "X {before}/{voter}"
+    (tmp_path / "stub.py").write_text(STUB.replace("for also in sys.argv[4:]", "for also in sys.argv[4:5]"))
+    schedule["make_data"] = schedule["make_data"].replace(sys.executable, "{python}")
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
+    done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / odd / "submission/arid_pred.csv").is_file()
+    assert not (tmp_path / "marker").exists()
+
+
+def test_places_inside_double_quotes_are_refused(repo, tmp_path, stub_schedule):
+    schedule = stub_schedule(["a"], 2)
+    schedule["vote"] = 'echo "{root}"'
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
+    done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1", "--dry-run")
+    assert done.returncode == 1 and "take the double quotes" in done.stdout + done.stderr
 
 
 def calls(folder):
