@@ -14,7 +14,7 @@ REPO = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("utils",),
     ("config",),
-    ("lists",),
+    ("lists", "parents"),
     ("video", "transforms", "losses", "solver", "ensemble", "report"),
     ("datasets", "models", "features"),
     ("engine",),
@@ -106,7 +106,7 @@ def test_files_and_functions_are_short(path):
             assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
 
 
-@pytest.mark.parametrize("room", ["lists", "ensemble", "report", "config", "video"])
+@pytest.mark.parametrize("room", ["lists", "parents", "ensemble", "report", "config", "video"])
 def test_imports_without_torch(room):
     script = f"""
 import importlib, pkgutil, sys

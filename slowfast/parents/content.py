@@ -1,0 +1,159 @@
+"""Digests of lists, clips and files: equal content has equal digests, wherever it lies and whenever it was copied."""
+
+import base64
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slowfast.utils.files import sha256_of, write_json
+
+_BLOCK = 1 << 18  # bytes
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing that a result was made from.
+
+    Attributes:
+        digest: SHA-256 of the content, 64 hexadecimal digits; `missing` for what was not there.
+        rows: rows or clips, 0 where it has none.
+        marks: a 32-bit mark for every row (base64), by which a difference is found; may be empty.
+        round: rounds of pseudo-labels that went into it.
+    """
+
+    digest: str
+    rows: int = 0
+    marks: str = ""
+    round: int = 0
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the input as plain types; what is empty is left out."""
+        return {key: value for key, value in vars(self).items() if value or key == "digest"}
+
+    @classmethod
+    def from_plain(cls, plain: Any) -> "Input":
+        """Return the input that plain types stand for; what is unknown is left out."""
+        known = plain if isinstance(plain, dict) else {}
+        kinds = {"digest": str, "rows": int, "marks": str, "round": int}
+        fields = {name: known[name] for name, kind in kinds.items() if isinstance(known.get(name), kind)}
+        return cls(**{"digest": "unknown", **fields})
+
+    def first_difference(self, other: "Input") -> int | None:
+        """Return the first row, counted from 1, in which two inputs with marks differ."""
+        mine, theirs = _marks_of(self.marks), _marks_of(other.marks)
+        if mine is None or theirs is None:
+            return None
+        common = min(len(mine), len(theirs))
+        wrong = np.flatnonzero(mine[:common] != theirs[:common])
+        if len(wrong):
+            return int(wrong[0]) + 1
+        return common + 1 if len(mine) != len(theirs) else None
+
+
+def _marks_of(text: str) -> np.ndarray | None:
+    """Return the marks of the rows as uint32, or None where none were kept."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return np.frombuffer(data, "<u4") if data and len(data) % 4 == 0 else None
+
+
+def input_of_rows(rows: Iterable[bytes], *, round: int = 0) -> Input:
+    """Return the digest of a list from its rows as read (name, label, probabilities), not from its bytes on disk."""
+    digest, marks = hashlib.sha256(), []
+    for row in rows:
+        digest.update(len(row).to_bytes(8, "little") + row)
+        marks.append(zlib.crc32(row))
+    packed = base64.b64encode(np.array(marks, "<u4").tobytes()).decode()
+    return Input(digest.hexdigest(), len(marks), packed, round)
+
+
+def input_of_clips(digests: Sequence[str]) -> Input:
+    """Return the digest of the clips of a list, in its order, from those of the single clips."""
+    return input_of_rows(digest.encode() for digest in digests)
+
+
+def input_of_file(path: str | Path, *, round: int = 0) -> Input:
+    """Return the digest of a whole file; `missing` when there is none."""
+    path = Path(path)
+    return Input(sha256_of(path) if path.is_file() else MISSING, round=round)
+
+
+def clip_digest(path: str, size: int) -> str:
+    """Return the digest of a clip from its size and its first, middle and last 256 KB (smaller ones as a whole)."""
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as handle:
+        starts = (0,) if size <= _BLOCK else (0, max(size // 2 - _BLOCK // 2, 0), max(size - _BLOCK, 0))
+        for start in starts:
+            handle.seek(start)
+            digest.update(handle.read(_BLOCK))
+    return digest.hexdigest()
+
+
+class ClipDigests:
+    """Digests of clips, each read once: a clip whose size, times and place on the disk are as before is not read again.
+
+    Args:
+        folder: where what is known is kept; None: the user's cache.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        self.folder = Path(folder) if folder is not None else Path(base) / "nightcrawler" / "clips"
+
+    def of(self, paths: Sequence[str]) -> list[str]:
+        """Return the digests of clips; `missing` for files that cannot be read."""
+        by_parent: dict[str, list[str]] = {}
+        for path in paths:
+            by_parent.setdefault(os.path.dirname(os.path.abspath(path)), []).append(os.path.basename(path))
+        found: dict[str, str] = {}
+        for parent, names in by_parent.items():
+            found.update(self._of_folder(parent, names))
+        return [found[os.path.abspath(path)] for path in paths]
+
+    def _of_folder(self, parent: str, names: Sequence[str]) -> dict[str, str]:
+        """Return {path: digest} of files in one folder."""
+        store = self.folder / f"{hashlib.sha256(os.fsencode(parent)).hexdigest()[:32]}.json"
+        known = _read_store(store)
+        fresh, found = dict(known), {}
+        for name in names:
+            path = os.path.join(parent, name)
+            try:
+                status = os.stat(path)
+                stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+                entry = known.get(name)
+                if not isinstance(entry, list) or entry[:4] != stamp:
+                    entry = fresh[name] = [*stamp, clip_digest(path, status.st_size)]
+                found[path] = entry[4]
+            except OSError:
+                found[path] = MISSING
+        if fresh != known:
+            _write_store(store, fresh)
+        return found
+
+
+def _read_store(path: Path) -> dict[str, list]:
+    """Return what is known of a folder; a damaged store knows nothing."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    sound = content.items() if isinstance(content, dict) else ()
+    return {name: entry for name, entry in sound if isinstance(entry, list) and len(entry) == 5}
+
+
+def _write_store(path: Path, known: dict[str, list]) -> None:
+    """Keep what is known; a cache that cannot be written is done without."""
+    try:
+        write_json(path, known)
+    except (OSError, UnicodeEncodeError):
+        return
