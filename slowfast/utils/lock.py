@@ -25,19 +25,43 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
+# What a run writes in place: a link there would overwrite or fill what it points to.
+_FILES = (".lock", "stdout.log", "metrics.jsonl")
+_FOLDERS = ("checkpoints", "tensorboard")
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a run folder, perhaps made elsewhere, whose files or folders lead out of it.
+
+    Raises:
+        InputError: naming them.
+    """
+    wrong = [name for name in (*_FILES, *_FOLDERS) if os.path.lexists(folder / name)]
+    wrong = [name for name in wrong if (folder / name).is_symlink() or not _is_own(folder / name)]
+    if wrong:
+        names = ", ".join(str(folder / name) for name in wrong)
+        raise InputError(f"{names}: a link or special file that a run would write through; remove it first")
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether a path is a plain file or folder, as its name demands."""
+    return path.is_dir() if path.name in _FOLDERS else path.is_file()
+
+
 @contextlib.contextmanager
 def folder_lock(folder: str | Path) -> Iterator[None]:
     """Hold `<folder>/.lock` (host, process) while the body runs; the kernel frees it when the process dies.
 
     Raises:
         LockedError: another run holds the folder.
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be made, or holds links where the run writes.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError:
         raise InputError(f"{folder}: this folder cannot be made; choose another OUTPUT_DIR") from None
+    refuse_links(folder)
     with open(folder / ".lock", "a+", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

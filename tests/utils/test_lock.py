@@ -71,3 +71,32 @@ def test_a_file_system_without_locks_is_a_warning(tmp_path, monkeypatch, caplog)
 def test_a_folder_that_cannot_be_made_is_one_sentence():
     with pytest.raises(InputError, match="/proc/none/out: this folder cannot be made"), folder_lock("/proc/none/out"):
         pass
+
+
+@pytest.mark.parametrize("name", [".lock", "stdout.log", "metrics.jsonl", "checkpoints", "tensorboard"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_links_where_a_run_writes_are_refused_by_name(name, dangling, tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    run.mkdir()
+    if not dangling and name in ("checkpoints", "tensorboard"):
+        outside.mkdir()
+    elif not dangling:
+        outside.write_text("mine")
+    (run / name).symlink_to(outside)
+    with pytest.raises(InputError, match=rf"{name}: a link"), folder_lock(run):
+        pass
+    assert not outside.is_file() or outside.read_text() == "mine"
+    assert outside.exists() is not dangling
+
+
+def test_a_pipe_in_place_of_the_lock_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(InputError, match="special file"), folder_lock(tmp_path):
+        pass
+
+
+def test_a_run_folder_that_is_a_link_itself_is_the_users_choice(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "real")
+    with folder_lock(tmp_path / "run"):
+        assert (tmp_path / "real/.lock").is_file()
