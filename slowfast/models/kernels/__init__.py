@@ -1,0 +1,1 @@
+"""Kernels for GPUs, written in Triton, each with the library's operation to fall back to."""
