@@ -69,4 +69,8 @@ def load_trained_weights(cfg: CfgNode, model: nn.Module, path: str | Path, *, he
 def _reading(cfg: CfgNode) -> dict[str, tuple]:
     """Return how the names and tables of a file are read."""
     patterns, grid = cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN, cfg.TRAIN.CHECKPOINT_GRID
+    if grid and (len(grid) != 3 or not all(type(size) is int and size > 0 for size in grid)):
+        raise InputError(
+            f"TRAIN.CHECKPOINT_GRID is {list(grid)}: three numbers (frames, rows, columns) or [] are needed"
+        )
     return {"clear_patterns": tuple(patterns), "grid": tuple(grid)}

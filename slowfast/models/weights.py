@@ -268,6 +268,8 @@ def _refusal(report: LoadReport, smallest_share: float) -> str:
     ):
         if names:
             parts.append(f"{label} {len(names)} ({some(names)})")
+    if report.others:
+        parts.append(f"it also holds the weights {some(report.others)}, which CHECKPOINT_WEIGHTS chooses")
     return (
         f"{report.path}: only {100 * report.share:.1f} % of the network's parameters outside the head are in this file,"
         f" {100 * smallest_share:.0f} % are needed ({'; '.join(parts)}): check MODEL.ARCH and the sizes"

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from slowfast.config import get_cfg
 from slowfast.models import build_model, load_starting_weights, load_trained_weights
 from slowfast.models.weights import load_weights
 from slowfast.utils.errors import InputError
@@ -145,13 +146,16 @@ def test_a_head_of_another_width_is_no_new_head(tmp_path):
         load_weights(tiny_uniformer(), path, complete=True)
 
 
-def test_the_keys_reach_training_and_testing(tmp_path):
-    from slowfast.config import get_cfg
-
+@pytest.fixture
+def cfg():
     cfg = get_cfg()
     cfg.merge_from_list(["MODEL.ARCH", "videomae", "MODEL.NUM_CLASSES", 5, "DATA.NUM_FRAMES", 4,
                          "DATA.TRAIN_CROP_SIZE", 32, "VIDEOMAE.EMBED_DIM", 16, "VIDEOMAE.DEPTH", 1,
                          "VIDEOMAE.NUM_HEADS", 2])  # fmt: skip
+    return cfg
+
+
+def test_the_keys_reach_training_and_testing(cfg, tmp_path):
     model, source = build_model(cfg), randomised(build_model(cfg))
     state = {f"student_{name}": tensor for name, tensor in source.state_dict().items()}
     path = save(tmp_path / "w.pth", {"model": state, "ema": {name: tensor + 1 for name, tensor in state.items()}})
@@ -169,3 +173,11 @@ def test_the_keys_reach_training_and_testing(tmp_path):
     load_starting_weights(cfg, model, path)
     with pytest.raises(InputError, match="q_bias"):
         load_trained_weights(cfg, model, path)
+
+
+@pytest.mark.parametrize("grid", [[8, 2], [8, 2, 0], ["a", 2, 2]])
+def test_a_grid_that_is_none(cfg, tmp_path, grid):
+    cfg.TRAIN.CHECKPOINT_GRID = grid
+    for load in (load_starting_weights, load_trained_weights):
+        with pytest.raises(InputError, match="TRAIN.CHECKPOINT_GRID"):
+            load(cfg, build_model(cfg), tmp_path / "w.pth")
