@@ -227,7 +227,7 @@ def _readings(state: Mapping[str, Tensor]) -> Iterator[tuple[str, State]]:
         yield "PySlowFast", _from_pyslowfast(strip_prefixes(state))
     if "conv1_w" in state:
         yield "Caffe2", _from_caffe2(state)
-    for start in (unwrapped, state):
-        for count in range(_DEEPEST + 1):
+    for start, fewest in ((unwrapped, 0), (state, 1)):
+        for count in range(fewest, _DEEPEST + 1):
             yield OWN, _without_leading(start, count)
     yield OWN, strip_prefixes(state)
