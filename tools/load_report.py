@@ -23,13 +23,12 @@ def main() -> None:
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides")
     args = parser.parse_intermixed_args()
     from slowfast.config import load_config
-    from slowfast.models import build_model
-    from slowfast.models.weights import SMALLEST_SHARE, load_weights
+    from slowfast.models import build_model, load_starting_weights
+    from slowfast.models.weights import SMALLEST_SHARE
     from slowfast.utils.paths import argument_path
 
     cfg = load_config(args.cfg, args.opts)
-    patterns = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN)
-    report = load_weights(build_model(cfg), argument_path(args.checkpoint), clear_patterns=patterns, smallest_share=0.0)
+    report = load_starting_weights(cfg, build_model(cfg), argument_path(args.checkpoint), smallest_share=0.0)
     if not args.quiet:
         print(report.listing())
     print(report.summary())

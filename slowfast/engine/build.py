@@ -186,7 +186,7 @@ def start_path(cfg: CfgNode) -> Path | None:
     """
     named = cfg.TRAIN.CHECKPOINT_FILE_PATH
     path = repo_path(named) if named else _pretrained_path(cfg)
-    if path is not None and not path.is_file():
+    if path is not None and not path.exists():
         raise InputError(
             f"starting weights {path} do not exist: put the file there, or set TRAIN.CHECKPOINT_FILE_PATH; an empty "
             f"path and {cfg.MODEL.ARCH.upper()}.PRETRAIN_NAME '' train from random weights"

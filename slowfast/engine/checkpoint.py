@@ -81,7 +81,8 @@ def stored_training(path: str | Path) -> dict[str, Any] | None:
     if not isinstance(state, dict):
         return None
     _check_digest(path, state)
-    return state if {"model_state", "optimizer_state", "epoch"} <= state.keys() else None
+    whole = {"model_state", "optimizer_state"} <= state.keys() and type(state.get("epoch")) is int
+    return state if whole else None
 
 
 def verify_checkpoint(path: str | Path) -> None:

@@ -31,8 +31,7 @@ from slowfast.engine.run_folder import BEST, METRICS, checkpoints_of, prepare_fo
 from slowfast.engine.tensorboard import ScalarWriter
 from slowfast.engine.trainer import Trainer
 from slowfast.ensemble.predictions import save_predictions
-from slowfast.models import build_model
-from slowfast.models.weights import load_weights
+from slowfast.models import build_model, load_starting_weights, load_trained_weights
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.lock import folder_lock
@@ -145,24 +144,38 @@ def build_trainer(cfg: CfgNode, model: nn.Module, output: Path, device: torch.de
 
 
 def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
-    """Load starting weights; return a training state when the file holds one that should go on."""
-    path = start_path(cfg)
+    """Load starting weights; with TRAIN.CHECKPOINT_KEEP_EPOCH return the training state that goes on instead.
+
+    Raises:
+        InputError: the weights do not fit, or a training cannot go on from them.
+    """
+    path, keep = start_path(cfg), cfg.TRAIN.CHECKPOINT_KEEP_EPOCH
+    if keep and cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
+        raise InputError("TRAIN.CHECKPOINT_KEEP_EPOCH and TRAIN.CHECKPOINT_EPOCH_RESET are both True: set one False")
     if path is None:
         logger.warning("no starting weights are given: training from random weights")
         return None
-    state = stored_training(path) if path.suffix == ".pyth" else None
-    if state is not None and cfg.TRAIN.CHECKPOINT_FILE_PATH and not cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
-        return {key: state[key] for key in _CARRIED if key in state}
-    report = load_weights(model, path, clear_patterns=tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN))
-    logger.info("%s", report.summary())
-    return None
+    state = stored_training(path) if keep or path.suffix == ".pyth" else None
+    done = state["epoch"] + 1 if state is not None else 0
+    if not keep:
+        logger.info("%s", load_starting_weights(cfg, model, path).summary())
+        rest = f"; the {done} epochs of the file do not count" if done else ""
+        logger.info("starting at epoch 1 with a fresh optimizer%s (TRAIN.CHECKPOINT_KEEP_EPOCH False)", rest)
+        return None
+    if not 0 < done < cfg.SOLVER.MAX_EPOCH:
+        why = (
+            f"its {done} epochs reach SOLVER.MAX_EPOCH {cfg.SOLVER.MAX_EPOCH}" if done else "it has no optimizer state"
+        )
+        raise InputError(f"{path}: nothing to go on with, {why}: TRAIN.CHECKPOINT_KEEP_EPOCH False takes its weights")
+    logger.info("going on after epoch %d of %s with its optimizer (TRAIN.CHECKPOINT_KEEP_EPOCH True)", done, path)
+    return {key: state[key] for key in _CARRIED if key in state}
 
 
 def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> None:
     """Test the chosen weights on TEST.DATA_SELECT and TEST.ALSO; each gives one PKL in `output`."""
     path = test_checkpoint(cfg, output)
     verify_checkpoint(path)
-    logger.info("%s", load_weights(model, path).summary())
+    logger.info("%s", load_trained_weights(cfg, model, path).summary())
     stored = plain_state(model)
     main = TestSetting(cfg.TEST.DATA_SELECT, cfg.TEST.NUM_ENSEMBLE_VIEWS, cfg.TEST.NUM_SPATIAL_CROPS)
     for setting in dict.fromkeys([main, *map(parse_also, cfg.TEST.ALSO)]):

@@ -213,7 +213,7 @@ class Trainer:
             reason = " ".join(str(error).split())[:200]
             raise InputError(
                 f"the training state does not fit this network or optimizer ({reason}); set "
-                "TRAIN.CHECKPOINT_EPOCH_RESET True to take its weights only"
+                "TRAIN.CHECKPOINT_KEEP_EPOCH False to take its weights only"
             ) from None
         self.epoch = int(state["epoch"]) + 1
         self.iteration = int(state.get("iteration", 0))

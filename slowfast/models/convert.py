@@ -1,13 +1,64 @@
 """Tensors of another shape than the network's: inflation to 3D, repeated statistics, positions of another grid."""
 
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Grid = tuple[int, int, int]
+
+
+class UnclearGrid(ValueError):
+    """The length of a table of positions fits several grids; the text says which."""
+
+
+@dataclass(frozen=True)
+class SourceSizes:
+    """What is known of the clips of the network that a file comes from; its tables of positions hold no grid.
+
+    Attributes:
+        clip: (frames, pixels of a side), or None.
+        kernel: (T, H, W) of its first convolution, or None; a kernel is never smaller than its stride.
+        grid: (T, H, W) that the user says for tables whose grid is unclear, or None.
+    """
+
+    clip: tuple[int, int] | None = None
+    kernel: Grid | None = None
+    grid: Grid | None = None
+
+    def known_grid(self, tokens: int, wanted: Grid) -> Grid | None:
+        """Return the one square grid of a number of tokens that clip and kernel allow, or None."""
+        fits = [grid for grid in _square_grids(tokens, wanted) if self._can_be(grid)]
+        return fits[0] if len(fits) == 1 else None
+
+    def _can_be(self, grid: Grid) -> bool:
+        """Return whether the clip can have been cut into this grid."""
+        if self.clip is None or self.kernel is None:
+            return False
+        pairs = ((self.clip[0], grid[0], self.kernel[0]), (self.clip[1], grid[1], self.kernel[1]))
+        return all(size % count == 0 and size // count <= kernel for size, count, kernel in pairs)
+
+    def grid_of(self, tokens: int, wanted: Grid) -> Grid | None:
+        """Return the grid of a number of tokens, or None where none fits.
+
+        Of several square ones that fit: what clip and kernel allow, what the user says, the one with as many frames as
+        wanted.
+
+        Raises:
+            UnclearGrid: none of this decides.
+        """
+        fits = _square_grids(tokens, wanted)
+        known = self.known_grid(tokens, wanted)
+        if len(fits) < 2 or known:
+            return known or next(iter(fits), None)
+        if self.grid and math.prod(self.grid) == tokens:
+            return self.grid
+        same = [grid for grid in fits if grid[0] == wanted[0]]
+        if self.grid or not same:
+            raise UnclearGrid(f"{tokens} positions may be {' or '.join('x'.join(map(str, grid)) for grid in fits)}")
+        return same[0]
 
 
 def inflate(weight: Tensor, shape: torch.Size) -> Tensor | None:
@@ -29,25 +80,28 @@ def repeat_to(vector: Tensor, shape: torch.Size) -> Tensor | None:
     return vector.repeat(shape[0] // vector.shape[0])
 
 
-def resize_positions(table_1ND: Tensor, shape: torch.Size, grid: Grid, extra: int) -> tuple[Tensor, str] | None:
+def resize_positions(
+    table_1ND: Tensor, shape: torch.Size, grid: Grid, extra: int, sizes: SourceSizes = SourceSizes()
+) -> tuple[Tensor, str] | None:
     """Return a table of learned positions for another grid: bicubic in space, linear in time.
-
-    The grid of the file is not stored in it; of all square ones that fit its length the one nearest to the wanted
-    grid is taken.
 
     Args:
         table_1ND: positions (1, extra + T' * S' * S', D).
         shape: (1, extra + T * H * W, D) that is wanted.
         grid: (T, H, W) of the network.
         extra: leading rows that have no place in the grid (class token).
+        sizes: what is known of the network of the file.
 
     Returns:
         The table and a description, or None where no grid fits.
+
+    Raises:
+        UnclearGrid: several grids fit.
     """
     fits = table_1ND.ndim == 3 and table_1ND.shape[0] == 1 and table_1ND.shape[2] == shape[2]
     if not fits or shape[1] != extra + math.prod(grid) or table_1ND.shape[1] <= extra:
         return None
-    source = _nearest_grid(table_1ND.shape[1] - extra, grid)
+    source = sizes.grid_of(table_1ND.shape[1] - extra, grid)
     if source is None:
         return None
     head_1ED, body_1ND = table_1ND[:, :extra], table_1ND[:, extra:].float()
@@ -63,21 +117,10 @@ def resize_positions(table_1ND: Tensor, shape: torch.Size, grid: Grid, extra: in
     return torch.cat((head_1ED.float(), body_1ND), dim=1), note
 
 
-def _grids(tokens: int, wanted: Grid) -> Iterator[Grid]:
-    """Yield the square grids of a number of tokens; a wanted grid of one row per frame has only frames."""
+def _square_grids(tokens: int, wanted: Grid) -> list[Grid]:
+    """Return the square grids of a number of tokens; a wanted grid of one row per frame has only frames."""
     if wanted[1:] == (1, 1):
-        yield tokens, 1, 1
-        return
-    for side in range(1, math.isqrt(tokens) + 1):
-        frames, rest = divmod(tokens, side * side)
-        if rest == 0 and (wanted[0] > 1 or frames == 1):
-            yield frames, side, side
-
-
-def _nearest_grid(tokens: int, wanted: Grid) -> Grid | None:
-    """Return the grid of a number of tokens that differs least from the wanted one, or None."""
-
-    def distance(grid: Grid) -> float:
-        return abs(math.log(grid[0] / wanted[0])) + abs(math.log(grid[1] / wanted[1]))
-
-    return min(_grids(tokens, wanted), key=distance, default=None)
+        return [(tokens, 1, 1)]
+    sides = (side for side in range(2, math.isqrt(tokens) + 1) if tokens % (side * side) == 0)
+    grids = [(tokens // (side * side), side, side) for side in sides]
+    return [grid for grid in grids if wanted[0] > 1 or grid[0] == 1]

@@ -1,30 +1,48 @@
 """State dicts in other hands' naming, told apart by their keys and renamed to ours.
 
-Layouts: DistributedDataParallel and compiled modules, VideoMAE of Hugging Face `transformers`, `mvit_v1_b` of
+Layouts: names as they are, with the prefixes of wrappers, VideoMAE of Hugging Face `transformers`, `mvit_v1_b` of
 torchvision, SlowFast of AlphAction and PySlowFast, and Caffe2 blobs.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 State = dict[str, Tensor]
 
-_ANYWHERE = ("module.", "backbone.", "_orig_mod.")
-_AT_START = re.compile(r"^((encoder|model)\.)+")
-_WRAPPED = re.compile(r"^((module|_orig_mod|model)\.)+")
+OWN = "this library's names"
+
+# Of DistributedDataParallel, torch.compile, FSDP, activation checkpointing and Lightning Fabric.
+_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module")
+_WRAPPER = re.compile(rf"(?:(?<=\.)|^)(?:{'|'.join(_WRAPPERS)})\.")
+_OWNERS = re.compile(r"^((model|net)\.)+")
+_LEADING = {*_WRAPPERS, "model", "net", "encoder", "backbone"}
+_DEEPEST = 4
+
+
+def _without_wrappers(state: Mapping[str, Tensor]) -> State:
+    """Return the state without the parts of names that wrappers add, wherever they stand."""
+    return {_WRAPPER.sub("", name): tensor for name, tensor in state.items()}
+
+
+def _without_leading(state: Mapping[str, Tensor], count: int) -> State:
+    """Return the state without the first parts of names, at most `count` of each, that usually name the whole."""
+    plain = {}
+    for name, tensor in state.items():
+        parts = name.split(".")
+        known = 0
+        while known < min(count, len(parts) - 1) and parts[known] in _LEADING:
+            known += 1
+        plain[".".join(parts[known:])] = tensor
+    return plain
 
 
 def strip_prefixes(state: Mapping[str, Tensor]) -> State:
-    """Return the state without the prefixes of wrappers: some anywhere in a name, some at its start only."""
-    plain = {}
-    for name, tensor in state.items():
-        for prefix in _ANYWHERE:
-            name = name.replace(prefix, "")
-        plain[_AT_START.sub("", name)] = tensor
-    return plain
+    """Return the state without wrappers and `backbone.` anywhere in its names, and without leading names."""
+    bare = {re.sub(r"(?:(?<=\.)|^)backbone\.", "", name): tensor for name, tensor in _without_wrappers(state).items()}
+    return _without_leading(bare, len(_LEADING))
 
 
 def _rename(state: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...]) -> State:
@@ -175,17 +193,41 @@ def _from_caffe2(state: Mapping[str, Tensor]) -> State:
     return _from_pyslowfast({caffe2_name(name): tensor for name, tensor in state.items()})
 
 
-def candidates(state: Mapping[str, Tensor]) -> list[tuple[str, Callable[[], State]]]:
-    """Return (layout, how to rename) for every layout that the keys of a state dict suggest, most specific first."""
-    found: list[tuple[str, Callable[[], State]]] = []
-    bare = {_WRAPPED.sub("", name): tensor for name, tensor in state.items()}
+def candidates(state: Mapping[str, Tensor], clear_patterns: Sequence[str] = ()) -> list[tuple[str, State]]:
+    """Return (layout, renamed state) for every reading of the names of a state dict, none twice.
+
+    The names as they are come first, so that a network whose trunk is called `backbone` finds its own.
+
+    Args:
+        state: tensors as the file names them.
+        clear_patterns: substrings that may be removed wherever they occur in a name.
+    """
+    cleared = dict(state)
+    for pattern in clear_patterns:
+        cleared = {name.replace(pattern, ""): tensor for name, tensor in cleared.items()}
+    found: dict[tuple[str, ...], tuple[str, State]] = {}
+    for start in (state, cleared):
+        for layout, renamed in _readings(start):
+            # Where a reading gives two tensors one name, it is the wrong one.
+            if layout != OWN or len(renamed) == len(state):
+                found.setdefault(tuple(renamed), (layout, renamed))
+    return list(found.values())
+
+
+def _readings(state: Mapping[str, Tensor]) -> Iterator[tuple[str, State]]:
+    """Yield (layout, renamed state): as it is, in the layouts that its names suggest, without prefixes."""
+    yield OWN, dict(state)
+    unwrapped = _without_wrappers(state)
+    bare = {_OWNERS.sub("", name): tensor for name, tensor in unwrapped.items()}
     if any(".attention.attention." in name for name in bare):
-        found.append(("Hugging Face transformers", lambda: _from_hugging_face(bare)))
+        yield "Hugging Face transformers", _from_hugging_face(bare)
     if "pos_encoding.class_token" in bare:
-        found.append(("torchvision", lambda: _from_torchvision(bare)))
+        yield "torchvision", _from_torchvision(bare)
     if any(re.search(r"s1\.pathway0_stem\.", name) for name in state):
-        found.append(("PySlowFast", lambda: _from_pyslowfast(strip_prefixes(state))))
+        yield "PySlowFast", _from_pyslowfast(strip_prefixes(state))
     if "conv1_w" in state:
-        found.append(("Caffe2", lambda: _from_caffe2(state)))
-    found.append(("this library's names", lambda: strip_prefixes(state)))
-    return found
+        yield "Caffe2", _from_caffe2(state)
+    for start, fewest in ((unwrapped, 0), (state, 1)):
+        for count in range(fewest, _DEEPEST + 1):
+            yield OWN, _without_leading(start, count)
+    yield OWN, strip_prefixes(state)

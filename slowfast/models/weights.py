@@ -1,36 +1,26 @@
 """Load the weights of a file into a network, with a report of every name and a refusal when too few fit."""
 
-import argparse
-import codecs
-import contextlib
 import logging
-import pickle
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from slowfast.models.convert import inflate, repeat_to, resize_positions
+from slowfast.models.convert import SourceSizes, UnclearGrid, inflate, repeat_to, resize_positions
+from slowfast.models.entries import choose_state, clip_size, some
 from slowfast.models.naming import EPSILONS, candidates
 from slowfast.utils.errors import InputError
-from slowfast.utils.untrusted.pickles import read_plain_pickle
-from slowfast.utils.untrusted.tensors import TensorFileError, refuse_after_loading, refuse_before_loading
+from slowfast.utils.untrusted.weight_files import read_weights_file
 
 logger = logging.getLogger(__name__)
 
 SMALLEST_SHARE = 0.9
-WRAPPERS = ("model_state", "state_dict", "model_state_dict", "model", "module", "blobs")
 HEADS = ("head.", "projection.")
 FOREIGN_HEADS = ("cls_head.",)
-_NUMPY_TYPES = {type(np.dtype(code)) for code in "bBhHiIlLqQefd?"}
-_PLAIN_OBJECTS = (argparse.Namespace, codecs.encode, np.ndarray, np.dtype, *_NUMPY_TYPES)
-_NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")
-_NAMES_SHOWN = 3
 
 
 @dataclass
@@ -47,6 +37,10 @@ class LoadReport:
         dropped: {name: why} of tensors that were left out: another class count or shape.
         share: matched share of the network's parameters outside the head, 0 to 1.
         epsilons: {LayerNorm: epsilon} that was set to what the library of this layout uses.
+        new_head: names of the network's head that the file has for another class count.
+        unclear: {name: why} of tables of positions whose grid cannot be told.
+        entry: name of the entry of the file that was chosen, empty for the usual one.
+        others: names of the other entries that hold weights (EMA).
     """
 
     path: str
@@ -58,6 +52,10 @@ class LoadReport:
     dropped: dict[str, str] = field(default_factory=dict)
     share: float = 0.0
     epsilons: dict[str, float] = field(default_factory=dict)
+    new_head: list[str] = field(default_factory=list)
+    unclear: dict[str, str] = field(default_factory=dict)
+    entry: str = ""
+    others: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
         """Return the report as one line."""
@@ -70,11 +68,14 @@ class LoadReport:
             ("dropped", [f"{name}: {why}" for name, why in self.dropped.items()]),
         ):
             if names:
-                parts.append(f"{len(names)} {label} ({_some(names)})")
+                parts.append(f"{len(names)} {label} ({some(names)})")
         if self.epsilons:
             value = next(iter(self.epsilons.values()))
             parts.append(f"epsilon of {len(self.epsilons)} LayerNorms set to {value:g} as in that library")
-        return f"{self.path} in {self.layout}: {', '.join(parts)}"
+        if self.others:
+            parts.append(f"the file also holds the weights {some(self.others)} (CHECKPOINT_WEIGHTS chooses)")
+        chosen = f", its {self.entry}," if self.entry else ""
+        return f"{self.path}{chosen} in {self.layout}: {', '.join(parts)}"
 
     def listing(self) -> str:
         """Return every name, one per line, by what happened to it."""
@@ -91,17 +92,31 @@ class LoadReport:
 
 
 def load_weights(
-    model: nn.Module, path: str | Path, *, clear_patterns: Sequence[str] = (), smallest_share: float = SMALLEST_SHARE
+    model: nn.Module,
+    path: str | Path,
+    *,
+    clear_patterns: Sequence[str] = (),
+    entry: str = "",
+    grid: Sequence[int] = (),
+    smallest_share: float = SMALLEST_SHARE,
+    complete: bool = False,
+    head: bool = True,
 ) -> LoadReport:
     """Copy the tensors of a file into a network.
 
     Weights in another library's naming also bring that library's LayerNorm epsilons, as module attributes.
 
     Args:
-        model: network that receives the weights; untouched when the file is refused.
-        path: `.pth`-like file of `torch.save`, Caffe2 pickle or `.safetensors`; only tensors are read from it.
-        clear_patterns: substrings removed wherever they occur in a name.
+        model: network that receives the weights; untouched when the file is refused. Its `head` (text or tuple of
+            texts, when it is one) says how the names of its classifier begin.
+        path: `.pth`-like file of `torch.save`, Caffe2 pickle, `.safetensors`, or an index of several; only tensors are
+            read from it.
+        clear_patterns: substrings that are removed wherever they occur in a name, when that fits better.
+        entry: name of the entry that holds the weights, empty for the usual ones.
+        grid: (T, H, W) of tables of positions in the file whose grid cannot be told from their length.
         smallest_share: smallest share of the parameters outside the head that has to match, 0 to 1.
+        complete: refuse when any tensor is missing, but for a head of another class count, which stays as it is.
+        head: with `complete`, the head is needed too.
 
     Returns:
         What matched, is missing, unexpected, converted and dropped.
@@ -109,22 +124,56 @@ def load_weights(
     Raises:
         InputError: no readable checkpoint, or one that fits too little of the network.
     """
-    state = unwrap_state(read_file(path), path)
-    for pattern in clear_patterns:
-        state = {name.replace(pattern, ""): tensor for name, tensor in state.items()}
-    plans = [_match(model, rename(), str(path), layout) for layout, rename in candidates(state)]
+    content = read_weights_file(path)
+    state, others = choose_state(content, path, entry)
+    sizes = SourceSizes(clip=clip_size(content), grid=tuple(grid) or None)
+    plans = [_match(model, renamed, LoadReport(str(path), layout, entry=entry, others=others), sizes)
+             for layout, renamed in candidates(state, clear_patterns)]  # fmt: skip
     report, values = max(plans, key=lambda plan: (plan[0].share, len(plan[0].matched)))
+    if report.unclear:
+        raise InputError(_unclear(report))
     if report.share < smallest_share:
         raise InputError(_refusal(report, smallest_share))
+    if complete:
+        _refuse_missing(model, report, head)
     targets = dict(model.named_parameters()) | dict(model.named_buffers())
     with torch.no_grad():
         for name, value in values.items():
             targets[name].copy_(value)
     _set_epsilons(model, report)
-    heads = [why for why in report.dropped.values() if "classes" in why]
-    if heads:
-        logger.warning("%s: head left out: %s", path, heads[0])
+    if report.new_head:
+        logger.warning("%s: head left out: %s", path, report.dropped[report.new_head[0]])
     return report
+
+
+def head_prefixes(model: nn.Module) -> tuple[str, ...]:
+    """Return how the names of a network's classifier begin; it may declare that in `head`."""
+    declared = getattr(model, "head", None)
+    if isinstance(declared, str):
+        return (declared,)
+    return declared if isinstance(declared, tuple) else HEADS
+
+
+def _refuse_missing(model: nn.Module, report: LoadReport, head: bool) -> None:
+    """Refuse a file in which a tensor of the network is missing; counters of iterations and a new head may be."""
+    own, heads = model.state_dict(), head_prefixes(model)
+    needed = [name for name in report.missing if own[name].is_floating_point()]
+    if report.new_head or not head:
+        needed = [name for name in needed if not name.startswith(heads)]
+    if needed:
+        raise InputError(
+            f"{report.path}: {len(needed)} of {len(own)} tensors of the network are not in it ({some(needed)}): it "
+            "belongs to another network or other sizes, check MODEL.ARCH and the sizes"
+        )
+
+
+def _unclear(report: LoadReport) -> str:
+    """Return the sentence that refuses tables of positions of unknown grids."""
+    name, why = next(iter(report.unclear.items()))
+    return (
+        f"{report.path}: the grid of {name} cannot be told, {why}: set TRAIN.CHECKPOINT_GRID to the frames, rows and "
+        "columns of its tokens, like [8, 14, 14]"
+    )
 
 
 def _set_epsilons(model: nn.Module, report: LoadReport) -> None:
@@ -135,179 +184,76 @@ def _set_epsilons(model: nn.Module, report: LoadReport) -> None:
                 module.eps = report.epsilons[name] = epsilon
 
 
-def read_file(path: str | Path) -> Any:
-    """Return what a checkpoint file holds, without running anything in it.
-
-    Raises:
-        InputError: the file is absent, damaged, no checkpoint or asks for other objects than tensors and plain types.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such checkpoint file, check the path")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    with open(path, "rb") as handle:
-        start = handle.read(2)
-    if not start:
-        raise InputError(f"{path}: the file is empty, fetch it again")
-    if path.suffix == ".pkl" and start != b"PK":
-        return _read_caffe2(path)
-    allowed = [*_PLAIN_OBJECTS, *_numpy_constructors()]
-    try:
-        refuse_before_loading(path)
-        with _allowed_in_files(allowed):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        refuse_after_loading(content, path)
-        return content
-    except TensorFileError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path}: {_unpickling_problem(str(error))}") from error
-    except Exception as error:
-        what = "truncated or damaged" if start == b"PK" else "not a checkpoint of torch.save"
-        raise InputError(f"{path}: the file is {what} ({_first_line(error)}), fetch it again") from error
-
-
-@contextlib.contextmanager
-def _allowed_in_files(objects: Sequence) -> Iterator[None]:
-    """Let `torch.load` build further objects; `torch.serialization.safe_globals` does so only from torch 2.5 on."""
-    before = torch.serialization.get_safe_globals()
-    torch.serialization.add_safe_globals(list(objects))
-    try:
-        yield
-    finally:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(before)
-
-
-def _numpy_constructors() -> list[Callable]:
-    """Return the functions by which pickled NumPy arrays and scalars are rebuilt, under NumPy 2's and 1's names."""
-    array = np.empty(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
-    return [_named(function, module) for function in (array, scalar) for module in _NUMPY_MODULES]
-
-
-def _named(function: Callable, module: str) -> Callable:
-    """Return the function as one of another module."""
-
-    def same(*args):
-        return function(*args)
-
-    same.__module__, same.__name__, same.__qualname__ = module, function.__name__, function.__name__
-    return same
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({_first_line(error)}), fetch it again") from error
-
-
-def _read_caffe2(path: Path) -> dict[str, Tensor]:
-    """Return the blobs of a Caffe2 pickle as tensors."""
-    try:
-        content = read_plain_pickle(path.read_bytes(), str(path))
-    except InputError as error:
-        reason = str(error).partition(";")[0]
-        raise InputError(f"{reason}; fetch it again, a Caffe2 file holds only arrays") from None
-    blobs = content.get("blobs", content) if isinstance(content, Mapping) else {}
-    return {name: torch.tensor(blob) for name, blob in blobs.items() if isinstance(blob, np.ndarray)}
-
-
-def _unpickling_problem(text: str) -> str:
-    """Return what is wrong with a pickle, from the text of the error."""
-    words = text.replace("`", " ").split()
-    if "GLOBAL" in words:
-        found = words[words.index("GLOBAL") + 1]
-        return f"the file holds a pickled object ({found}) beside tensors and is refused, save its state dict alone"
-    return f"not a checkpoint of torch.save ({_first_line(text)}), fetch it again"
-
-
-def _first_line(error: Any) -> str:
-    """Return the first sentence of an error."""
-    text = str(error).strip().splitlines()
-    return text[0].split(". ")[0].rstrip(".")[:160] if text else type(error).__name__
-
-
-def unwrap_state(content: Any, path: str | Path) -> dict[str, Tensor]:
-    """Return the state dict inside a checkpoint, whatever it is wrapped in.
-
-    Raises:
-        InputError: there are no named tensors.
-    """
-    for _ in range(len(WRAPPERS)):
-        inner = [content[key] for key in WRAPPERS if isinstance(content, Mapping) and _holds_tensors(content.get(key))]
-        if not inner:
-            break
-        content = inner[0]
-    tensors = content.items() if isinstance(content, Mapping) else ()
-    state = {name: value for name, value in tensors if isinstance(name, str) and isinstance(value, Tensor)}
-    if not state:
-        keys = _some([str(key) for key in content]) if isinstance(content, Mapping) and content else "nothing"
-        raise InputError(f"{path}: no named tensors in the file (it holds {keys}), a state dict is needed")
-    return state
-
-
-def _holds_tensors(content: Any, depth: int = 4) -> bool:
-    """Tell whether something is a mapping with tensors in it or in a wrapper inside."""
-    if depth == 0 or not isinstance(content, Mapping):
-        return False
-    inside = any(isinstance(value, Tensor) for value in content.values())
-    return inside or any(_holds_tensors(content.get(key), depth - 1) for key in WRAPPERS)
-
-
-def _match(model: nn.Module, state: dict[str, Tensor], path: str, layout: str) -> tuple[LoadReport, dict[str, Tensor]]:
-    """Return the report and the values that a renamed state dict has for a network."""
-    report, values = LoadReport(path, layout), {}
-    own = model.state_dict()
-    other_head = _other_head(own, state)
+def _match(
+    model: nn.Module, state: dict[str, Tensor], report: LoadReport, sizes: SourceSizes
+) -> tuple[LoadReport, dict[str, Tensor]]:
+    """Fill the report and return it with the values that a renamed state dict has for a network."""
+    values: dict[str, Tensor] = {}
+    own, heads = model.state_dict(), head_prefixes(model)
+    grids = model.position_grids() if hasattr(model, "position_grids") else {}
+    first = (tensor for tensor in state.values() if tensor.ndim == 5 and tensor.shape[1] == 3)
+    sizes = replace(sizes, kernel=next((tuple(tensor.shape[2:]) for tensor in first), None))
+    other_head = _other_head(own, state, heads)
+    report.new_head = list(other_head)
     for name, tensor in state.items():
-        if name in other_head or name.startswith(FOREIGN_HEADS):
-            report.dropped[name] = other_head.get(name, "head of another network, its classes are not ours")
-        elif name not in own:
-            report.unexpected.append(name)
+        if name in other_head:
+            report.dropped[name] = other_head[name]
+        elif name in own:
+            _fit(name, tensor, own[name], grids.get(name), sizes, report, values)
+        elif name.startswith(FOREIGN_HEADS):
+            report.dropped[name] = "head of another network, its classes are not ours"
         else:
-            _fit(model, name, tensor, own[name], report, values)
+            report.unexpected.append(name)
     report.matched = list(values)
     report.missing = [name for name in own if name not in values]
-    outside = {name: p.numel() for name, p in model.named_parameters() if not name.startswith(HEADS)}
+    outside = {name: p.numel() for name, p in model.named_parameters() if not name.startswith(heads)}
     found = sum(count for name, count in outside.items() if name in values)
     report.share = found / max(sum(outside.values()), 1)
     return report, values
 
 
-def _fit(model: nn.Module, name: str, tensor: Tensor, own: Tensor, report: LoadReport, values: dict) -> None:
-    """Add the value for one tensor, converted where its shape differs, or say why it was left out."""
-    if tensor.shape == own.shape:
-        values[name] = tensor
-        return
-    grids = model.position_grids() if hasattr(model, "position_grids") else {}
-    if own.ndim == 5:
+def _fit(
+    name: str,
+    tensor: Tensor,
+    own: Tensor,
+    place: tuple[tuple[int, int, int], int] | None,
+    sizes: SourceSizes,
+    report: LoadReport,
+    values: dict[str, Tensor],
+) -> None:
+    """Add the value for one tensor, converted where its shape or grid differs, or say why it was left out."""
+    value, how = None, ""
+    if place is not None and not (tensor.shape == own.shape and _same_grid(*place, sizes)):
+        try:
+            value, how = resize_positions(tensor, own.shape, *place, sizes) or (None, "")
+        except UnclearGrid as error:
+            report.unclear[name] = str(error)
+    elif tensor.shape == own.shape:
+        value = tensor
+    elif own.ndim == 5:
         value, how = inflate(tensor, own.shape), f"2D kernels inflated to {own.shape[2]} frames"
     elif own.ndim == 1:
         value, how = repeat_to(tensor, own.shape), "statistics repeated"
-    else:
-        resized = resize_positions(tensor, own.shape, *grids[name]) if name in grids else None
-        value, how = resized if resized is not None else (None, "")
     if value is None:
         report.dropped[name] = f"shape {tuple(tensor.shape)} in the file, {tuple(own.shape)} in the network"
-    else:
-        values[name] = value
+        return
+    values[name] = value
+    if how:
         report.converted[name] = how
 
 
-def _other_head(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return {name: why} of the file's head when it is not of the network's shape."""
-    names = [name for name in state if name.startswith(HEADS) and name in own]
-    if all(state[name].shape == own[name].shape for name in names):
+def _same_grid(grid: tuple[int, int, int], extra: int, sizes: SourceSizes) -> bool:
+    """Return whether a table of the right length is for the network's grid, as far as the file tells."""
+    return sizes.known_grid(math.prod(grid), grid) in (None, grid)
+
+
+def _other_head(own: Mapping[str, Tensor], state: Mapping[str, Tensor], heads: tuple[str, ...]) -> dict[str, str]:
+    """Return {name: why} of the file's head when it has another number of classes than the network's."""
+    names = [name for name in state if name.startswith(heads) and name in own]
+    other = [name for name in names if state[name].shape != own[name].shape]
+    if not other or any(state[name].shape[1:] != own[name].shape[1:] for name in other):
         return {}
-    classes = next(state[name].shape[0] if state[name].ndim else 0 for name in names)
-    wanted = own[names[0]].shape[0]
+    classes, wanted = (tensors[other[0]].shape[0] if tensors[other[0]].ndim else 0 for tensors in (state, own))
     return dict.fromkeys(names, f"{classes} classes in the file, {wanted} in the network")
 
 
@@ -321,13 +267,10 @@ def _refusal(report: LoadReport, smallest_share: float) -> str:
         ("left out", dropped),
     ):
         if names:
-            parts.append(f"{label} {len(names)} ({_some(names)})")
+            parts.append(f"{label} {len(names)} ({some(names)})")
+    if report.others:
+        parts.append(f"it also holds the weights {some(report.others)}, which CHECKPOINT_WEIGHTS chooses")
     return (
         f"{report.path}: only {100 * report.share:.1f} % of the network's parameters outside the head are in this file,"
         f" {100 * smallest_share:.0f} % are needed ({'; '.join(parts)}): check MODEL.ARCH and the sizes"
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first names of a list."""
-    return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")

@@ -30,9 +30,9 @@ from slowfast.engine.provenance import check_table
 from slowfast.ensemble.csv_io import read_table
 from slowfast.ensemble.predictions import load_predictions
 from slowfast.features.store import load_features, read_index
-from slowfast.models.weights import read_file
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
+from slowfast.utils.untrusted.weight_files import read_weights_file
 from slowfast.video import open_video
 
 CASE_SECONDS = 20
@@ -117,7 +117,7 @@ def stored_of(path: Path) -> str:
 
 def weights_of(path: Path) -> str:
     """Weights as a network takes them."""
-    return state_digest(dict(read_file(path)))
+    return state_digest(dict(read_weights_file(path)))
 
 
 # Kind: (how the library reads it, whether every change has to be noticed).

@@ -215,13 +215,13 @@ def read(path: Path) -> None:
     from slowfast.engine.checkpoint import load_checkpoint
     from slowfast.ensemble.csv_io import read_table
     from slowfast.ensemble.predictions import load_predictions
-    from slowfast.models.weights import read_file
+    from slowfast.utils.untrusted.weight_files import read_weights_file
 
     kind = path.suffix
     if kind == ".pyth":
         load_checkpoint(path)
     elif kind in (".pth", ".safetensors"):
-        read_file(path)
+        read_weights_file(path)
     elif kind == ".pkl":
         load_predictions(path)
     elif kind == ".yaml":

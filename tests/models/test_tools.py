@@ -72,6 +72,18 @@ def test_load_report(repo, tool, tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
+def test_load_report_takes_the_keys_of_weights(repo, tool, tmp_path, capsys):
+    state = torch.load(saved(repo, tmp_path / "w.pth", "videomae"))["model_state"]
+    state = {f"student_{name}": tensor for name, tensor in state.items()}
+    torch.save({"model": {"other": torch.ones(2, 2)}, "ema": state}, tmp_path / "w.pth")
+    arguments = [*report(repo, "videomae", tmp_path / "w.pth"), "--quiet"]
+    assert tool("load_report", *arguments) == 2
+    assert "also holds the weights ema" in capsys.readouterr().out
+    keys = ["TRAIN.CHECKPOINT_WEIGHTS", "ema", "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN", "['student_']"]
+    assert tool("load_report", *arguments, *keys) == 0
+    assert "100.0 % of the parameters" in capsys.readouterr().out
+
+
 def test_load_report_of_what_does_not_fit(repo, tool, tmp_path, capsys):
     path = saved(repo, tmp_path / "sf.pth", "sf")
     assert tool("load_report", *report(repo, "uniformer", path)) == 2

@@ -6,13 +6,19 @@ number over 10^12 elements. Here the archive and the operations of its pickle ar
 file, the tensors afterwards.
 """
 
+import argparse
+import codecs
 import contextlib
 import io
+import pickle
 import pickletools
 import zipfile
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
 from slowfast.utils.errors import InputError
@@ -24,10 +30,18 @@ _MAX_DEPTH = 32
 _MAX_SHARING = 8
 # Pickles at the start of a file without an archive: magic number, protocol, system, content, storage keys.
 _OLD_PICKLES = 5
-_FORBIDDEN = ("bytearray", "Counter", "_rebuild_wrapper_subclass")
+_FORBIDDEN = ("bytearray", "_rebuild_wrapper_subclass")
+_NUMPY_TYPES = {type(np.dtype(code)) for code in "bBhHiIlLqQefd?"}
+_PLAIN_OBJECTS = (argparse.Namespace, codecs.encode, np.ndarray, np.dtype, Counter, OrderedDict, *_NUMPY_TYPES)
+_NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")
+# A Counter (MultiStepLR keeps one) counts whatever it is called with, a tensor of 10^12 rows as well: only the dict of
+# numbers that it is saved as is let through, and nothing else may happen between its name and its call.
+_COUNTED = frozenset("EMPTY_DICT MARK BININT BININT1 BININT2 LONG1 SETITEM SETITEMS TUPLE1 REDUCE".split())
 # Calls with one or two arguments copy them; copies times the largest thing that could be copied (items, characters).
 _COPYING = ("TUPLE1", "TUPLE2")
 _MAX_COPIED = 200_000_000
+_COUNTER = "collections Counter"
+_GETS = ("GET", "BINGET", "LONG_BINGET")
 _SILENT = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
 
 
@@ -36,23 +50,71 @@ class TensorFileError(InputError):
 
 
 def read_tensor_file(path: str | Path) -> Any:
-    """Return the content of a `torch.save` file, tensors on the CPU.
+    """Return the content of a `torch.save` file, tensors on the CPU; nothing in the file is run.
 
     Raises:
-        TensorFileError: the file is damaged, holds something else, or claims more than it has.
+        TensorFileError: the file is damaged, holds other objects than tensors and plain types, or claims more than it
+            has.
         FileNotFoundError: there is no such file.
         OSError: it cannot be read.
     """
     refuse_before_loading(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with _allowed_in_files([*_PLAIN_OBJECTS, *_numpy_constructors()]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, MemoryError):
         raise
+    except pickle.UnpicklingError as error:
+        raise TensorFileError(f"{path}: {_unpickling_problem(str(error))}") from None
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise TensorFileError(f"{path}: damaged, or no file of torch.save ({reason}); use another one") from None
+        what = "damaged or truncated" if zipfile.is_zipfile(path) else "not a checkpoint of torch.save, or damaged"
+        raise TensorFileError(f"{path}: the file is {what} ({first_sentence(error)}), fetch it again") from None
     refuse_after_loading(content, path)
     return content
+
+
+@contextlib.contextmanager
+def _allowed_in_files(objects: Sequence) -> Iterator[None]:
+    """Let `torch.load` build further objects; `torch.serialization.safe_globals` does so only from torch 2.5 on."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals(list(objects))
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
+
+
+def _numpy_constructors() -> list[Callable]:
+    """Return the functions by which pickled NumPy arrays and scalars are rebuilt, under NumPy 2's and 1's names."""
+    array = np.empty(0).__reduce__()[0]
+    scalar = np.float64(0).__reduce__()[0]
+    return [_named(function, module) for function in (array, scalar) for module in _NUMPY_MODULES]
+
+
+def _named(function: Callable, module: str) -> Callable:
+    """Return the function as one of another module."""
+
+    def same(*args):
+        return function(*args)
+
+    same.__module__, same.__name__, same.__qualname__ = module, function.__name__, function.__name__
+    return same
+
+
+def _unpickling_problem(text: str) -> str:
+    """Return what is wrong with a pickle, from the text of the error."""
+    words = text.replace("`", " ").split()
+    if "GLOBAL" in words:
+        found = words[words.index("GLOBAL") + 1]
+        return f"the file holds a pickled object ({found}) beside tensors and is refused, save its state dict alone"
+    return f"not a checkpoint of torch.save, or damaged ({first_sentence(text)}), fetch it again"
+
+
+def first_sentence(error: Any) -> str:
+    """Return the first sentence of an error, at most 160 characters."""
+    text = str(error).strip().splitlines()
+    return text[0].split(". ")[0].rstrip(".")[:160] if text else type(error).__name__
 
 
 def refuse_before_loading(path: str | Path) -> None:
@@ -108,7 +170,7 @@ def _archive_refusal(handle: BinaryIO) -> str:
 
 def _pickle_refusal(handle: BinaryIO) -> str:
     """Walk the operations of one pickle; the handle is left behind it."""
-    before, copies, longest = "", 0, 0
+    before, copies, longest, counting, counters = "", 0, 0, False, set()
     # Where the pickle is damaged, torch stops as well.
     with contextlib.suppress(ValueError, IndexError, KeyError, OverflowError, UnicodeDecodeError):
         for count, (operation, argument, _) in enumerate(pickletools.genops(handle)):
@@ -117,6 +179,13 @@ def _pickle_refusal(handle: BinaryIO) -> str:
                 return f"it has more than {_MAX_OPERATIONS} operations"
             if name == "GLOBAL" and str(argument).split(" ")[-1] in _FORBIDDEN:
                 return f"it asks for {argument!r}"
+            if counting and name in _SILENT and before == "COUNTER":
+                counters.add(argument)
+            elif counting and name not in _SILENT and name not in _COUNTED:
+                return "it counts something else than numbers"
+            if (name == "GLOBAL" and argument == _COUNTER) or (name in _GETS and argument in counters):
+                counting, name = True, "COUNTER"
+            counting = counting and name != "REDUCE"
             copies += name == "REDUCE" and before in _COPYING
             longest = max(longest, len(argument) if isinstance(argument, (str, bytes)) else 0)
             if copies * (count + longest) > _MAX_COPIED:
