@@ -1,18 +1,13 @@
 """The one door to the networks: configuration in, module out."""
 
 from fvcore.common.config import CfgNode
-from torch import nn
 
-from slowfast.models.mvit import MViT
-from slowfast.models.slowfast_r101 import SlowFast
-from slowfast.models.uniformer import UniFormer
-from slowfast.models.videomae import VideoMAE
-from slowfast.utils.errors import InputError
-
-ARCHITECTURES: dict[str, type[nn.Module]] = {"uniformer": UniFormer, "mvit": MViT, "sf": SlowFast, "videomae": VideoMAE}
+from slowfast.models import mvit, slowfast_r101, uniformer, videomae  # noqa: F401  each registers its network
+from slowfast.models.memory import save_memory
+from slowfast.models.network import NETWORKS, Network
 
 
-def build_model(cfg: CfgNode) -> nn.Module:
+def build_model(cfg: CfgNode) -> Network:
     """Build the network of `MODEL.ARCH` on the CPU with fresh weights.
 
     Args:
@@ -20,14 +15,13 @@ def build_model(cfg: CfgNode) -> nn.Module:
 
     Returns:
         A module: `model(clips)` takes normalised RGB (B, 3, T, H, W) and gives logits (B, K),
-        `model.forward_features(clips)` gives the pooled (B, D) that the head sees.
+        `model.forward_features(clips)` gives the pooled (B, D) that the head sees. It is plain:
+        `slowfast.models.accelerate.accelerate` gives it the fast forms of a device.
 
     Raises:
         InputError: an unknown architecture or settings that do not fit together.
     """
-    try:
-        architecture = ARCHITECTURES[cfg.MODEL.ARCH]
-    except KeyError:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise InputError(f"MODEL.ARCH is {cfg.MODEL.ARCH!r}, one of {known} is needed") from None
-    return architecture.from_cfg(cfg)
+    model = NETWORKS[cfg.MODEL.ARCH].from_cfg(cfg)
+    if cfg.MODEL.USE_CHECKPOINT:
+        save_memory(model.blocks_to_checkpoint(cfg.MODEL.CHECKPOINT_NUM))
+    return model
