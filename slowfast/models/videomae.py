@@ -6,6 +6,7 @@ Legend: B batch, C channels, T frames, H W, N tokens, D width, L heads, E width 
 """
 
 import re
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -160,8 +161,8 @@ class VideoMAE(Network):
         side = crop_size // patch_size
         self.grid = (num_frames // tubelet_size, side, side)
         self.pos_embed = nn.Parameter(torch.zeros(1, tokens, embed_dim)) if learnable_positions else None
-        table = None if learnable_positions else sine_table(tokens, embed_dim)
-        self.register_buffer("table", table, persistent=False)  # published checkpoints do not hold it
+        # Neither parameter nor buffer: published checkpoints do not hold it.
+        self.table = None if learnable_positions else sine_table(tokens, embed_dim)
         self.patch_embed = PatchEmbed(embed_dim, patch_size=patch_size, tubelet_size=tubelet_size)
         settings = dict(heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, init_values=init_values)
         rates = drop_path_rates(drop_path_rate, depth)
@@ -180,6 +181,11 @@ class VideoMAE(Network):
         with torch.no_grad():
             self.head.weight.mul_(head_scale)
             self.head.bias.mul_(head_scale)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "VideoMAE":
+        """Move or cast the fixed positions together with the parameters."""
+        self.table = None if self.table is None else fn(self.table)
+        return super()._apply(fn, recurse)
 
     @classmethod
     def from_cfg(cls, cfg: CfgNode) -> "VideoMAE":

@@ -45,7 +45,8 @@ def test_bfloat16_stays_near(reference, name):
                 logits = network(clips)
             assert logits.dtype == torch.float32, "logits are not rounded to bfloat16"
             assert (logits - expected).abs().max() <= 0.1
-            assert torch.equal(logits.argmax(1), expected.argmax(1))
+            chosen = expected.gather(1, logits.argmax(1, keepdim=True))
+            assert (chosen >= expected.amax(1, keepdim=True) - 0.02).all(), "another answer than float32's, by no tie"
 
 
 class Chains(Network):

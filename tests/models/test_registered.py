@@ -182,6 +182,13 @@ def test_mvit_without_class_token_and_with_listed_strides(clips):
     assert not any("cls" in name or "class" in name for name in model.state_dict())
 
 
+def test_the_fixed_positions_move_with_videomae_and_are_no_buffer():
+    model = built("videomae")
+    assert not list(model.buffers())
+    assert model.to(torch.float64).table.dtype == torch.float64
+    assert model.to("meta").table.device.type == "meta"
+
+
 def test_videomae_sizes(clips):
     model = built("videomae").eval()
     assert model(torch.randn(1, 3, 16, 96, 64)).shape == (1, 5)
