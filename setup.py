@@ -27,7 +27,6 @@ setup(
         "av>=17.1,<20",
         "decord==0.6.0; platform_system == 'Linux' and platform_machine == 'x86_64'",
         "timm>=1.0.3",
-        "einops>=0.7",
         "pyyaml>=6",
         "tensorboard>=2.14",
         "safetensors>=0.4.1",

@@ -60,13 +60,14 @@ def extract(cfg, checkpoint: str, videos: list, output: Path, device) -> list:
     from slowfast.features.build import build_extraction
     from slowfast.features.store import FeatureIndex, check_writable
     from slowfast.models import build_model
+    from slowfast.models.accelerate import accelerate
     from slowfast.models.weights import load_weights
     from slowfast.utils.files import sha256_of
     from slowfast.utils.paths import argument_path
 
     check_writable(output)
     torch.manual_seed(cfg.RNG_SEED)
-    model = build_model(cfg)
+    model = accelerate(build_model(cfg), device=device, training=False)
     if checkpoint.lower() == "none":
         weights = f"random, RNG_SEED {cfg.RNG_SEED}"
         print(f"--checkpoint none: weights are random (RNG_SEED {cfg.RNG_SEED}), the features mean nothing", flush=True)

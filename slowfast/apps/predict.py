@@ -17,6 +17,7 @@ from slowfast.engine.checkpoint import verify_checkpoint
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.launch import process_setup
 from slowfast.models import build_model
+from slowfast.models.accelerate import accelerate
 from slowfast.models.weights import load_weights
 from slowfast.transforms.gamma import apply_gamma
 from slowfast.utils.errors import InputError
@@ -90,7 +91,7 @@ def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path]) -> li
     if not checkpoint.is_file():
         raise InputError(f"{checkpoint}: the checkpoint does not exist")
     with process_setup(cfg) as device:
-        model = build_model(cfg).to(device)
+        model = accelerate(build_model(cfg).to(device), device=device, training=False)
         verify_checkpoint(checkpoint)
         report = load_weights(model, checkpoint)
         if report.missing:

@@ -32,6 +32,7 @@ from slowfast.engine.tensorboard import ScalarWriter
 from slowfast.engine.trainer import Trainer
 from slowfast.ensemble.predictions import save_predictions
 from slowfast.models import build_model, load_starting_weights, load_trained_weights
+from slowfast.models.accelerate import accelerate
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.lock import folder_lock
@@ -58,7 +59,7 @@ def run_experiment(cfg: CfgNode) -> None:
         distributed.from_main(lambda: stack.enter_context(folder_lock(output)))
         setup_logging(output, main_process=distributed.is_main())
         state = prepare_folder(cfg, output)
-        model = build_model(cfg).to(device)
+        model = accelerate(build_model(cfg).to(device), device=device, training=cfg.TRAIN.ENABLE)
         if cfg.LOG_MODEL_INFO:
             count = sum(parameter.numel() for parameter in model.parameters())
             logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)

@@ -3,19 +3,15 @@
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
-from torch import nn
 
-from slowfast.models.mvit import MViT
-from slowfast.models.slowfast_r101 import SlowFast
-from slowfast.models.uniformer import UniFormer
-from slowfast.models.videomae import VideoMAE
+from slowfast.models import mvit, slowfast_r101, uniformer, videomae  # noqa: F401  each registers its network
+from slowfast.models.memory import save_memory
+from slowfast.models.network import NETWORKS, Network
 from slowfast.models.weights import LoadReport, load_weights
 from slowfast.utils.errors import InputError
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"uniformer": UniFormer, "mvit": MViT, "sf": SlowFast, "videomae": VideoMAE}
 
-
-def build_model(cfg: CfgNode) -> nn.Module:
+def build_model(cfg: CfgNode) -> Network:
     """Build the network of `MODEL.ARCH` on the CPU with fresh weights.
 
     Args:
@@ -23,20 +19,19 @@ def build_model(cfg: CfgNode) -> nn.Module:
 
     Returns:
         A module: `model(clips)` takes normalised RGB (B, 3, T, H, W) and gives logits (B, K),
-        `model.forward_features(clips)` gives the pooled (B, D) that the head sees.
+        `model.forward_features(clips)` gives the pooled (B, D) that the head sees. It is plain:
+        `slowfast.models.accelerate.accelerate` gives it the fast forms of a device.
 
     Raises:
         InputError: an unknown architecture or settings that do not fit together.
     """
-    try:
-        architecture = ARCHITECTURES[cfg.MODEL.ARCH]
-    except KeyError:
-        known = ", ".join(sorted(ARCHITECTURES))
-        raise InputError(f"MODEL.ARCH is {cfg.MODEL.ARCH!r}, one of {known} is needed") from None
-    return architecture.from_cfg(cfg)
+    model = NETWORKS[cfg.MODEL.ARCH].from_cfg(cfg)
+    if cfg.MODEL.USE_CHECKPOINT:
+        save_memory(model.blocks_to_checkpoint(cfg.MODEL.CHECKPOINT_NUM))
+    return model
 
 
-def load_starting_weights(cfg: CfgNode, model: nn.Module, path: str | Path, **limits: float) -> LoadReport:
+def load_starting_weights(cfg: CfgNode, model: Network, path: str | Path, **limits: float) -> LoadReport:
     """Load the weights that a training starts from, as the keys TRAIN.CHECKPOINT_* say.
 
     Args:
@@ -51,7 +46,7 @@ def load_starting_weights(cfg: CfgNode, model: nn.Module, path: str | Path, **li
     return load_weights(model, path, entry=cfg.TRAIN.CHECKPOINT_WEIGHTS, **limits, **_reading(cfg))
 
 
-def load_trained_weights(cfg: CfgNode, model: nn.Module, path: str | Path, *, head: bool = True) -> LoadReport:
+def load_trained_weights(cfg: CfgNode, model: Network, path: str | Path, *, head: bool = True) -> LoadReport:
     """Load weights that are used as they are: no tensor may be missing but those of a head of another class count.
 
     Args:

@@ -6,26 +6,17 @@ Legend: B batch, C channels, T frames, H W, N tokens, D width, L heads, E width 
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from slowfast.models.depthwise import DepthwiseConv3d
-from slowfast.models.layers import (
-    DropPath,
-    Mlp,
-    attention,
-    drop_path_rates,
-    in_full_precision,
-    init_transformer_weights,
-    run_block,
-    to_channels_last,
-)
+from slowfast.models.layers import DropPath, Mlp, drop_path_rates, init_transformer_weights
+from slowfast.models.network import NETWORKS, Network, Size
 from slowfast.utils.errors import InputError
-
-Size = tuple[int, int, int]
 
 
 class PatchEmbed(nn.Module):
@@ -44,7 +35,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, clips_BCTHW: Tensor) -> Tensor:
         """Return tokens (B, N, D), time major."""
-        return self.proj(to_channels_last(clips_BCTHW)).flatten(2).transpose(1, 2)
+        return self.proj(clips_BCTHW).flatten(2).transpose(1, 2)
 
     def grid(self, size: Size) -> Size:
         """Return the token grid (T, H, W) of clips of a size (T, H, W)."""
@@ -96,8 +87,8 @@ class PooledAttention(nn.Module):
         q_BLNE, grid_out = self._pool(q_BNLE, grid, self.pool_q, self.norm_q)
         k_BLNE, _ = self._pool(k_BNLE, grid, self.pool_k, self.norm_k)
         v_BLNE, _ = self._pool(v_BNLE, grid, self.pool_v, self.norm_v)
-        y_BND = attention(q_BLNE, k_BLNE, v_BLNE, scale=self.scale)
-        return self.proj_drop(self.proj(y_BND)), grid_out
+        y_BLNE = F.scaled_dot_product_attention(q_BLNE, k_BLNE, v_BLNE, scale=self.scale)
+        return self.proj_drop(self.proj(y_BLNE.transpose(1, 2).flatten(2))), grid_out
 
     def _pool(self, x_BNLE: Tensor, grid: Size, pool: nn.Module | None, norm: nn.Module | None) -> tuple[Tensor, Size]:
         """Return the pooled tokens (B, L, N', E) and their grid."""
@@ -115,9 +106,10 @@ class PooledAttention(nn.Module):
         return norm(y_BLNE), grid_out
 
 
-def _pooling(width: int, kernel: Size, stride: Size) -> DepthwiseConv3d:
+def _pooling(width: int, kernel: Size, stride: Size) -> nn.Conv3d:
     """Return the depthwise convolution of a pooling."""
-    return DepthwiseConv3d(width, kernel, stride=stride, padding=tuple(k // 2 for k in kernel), bias=False)
+    padding = tuple(k // 2 for k in kernel)
+    return nn.Conv3d(width, width, kernel, stride=stride, padding=padding, groups=width, bias=False)
 
 
 class Block(nn.Module):
@@ -183,26 +175,8 @@ class Block(nn.Module):
         return torch.cat((x_BND[:, :first], y_BND), dim=1) if first else y_BND
 
 
-class Head(nn.Module):
-    """Dropout and projection to logits.
-
-    Args:
-        width: feature width D.
-        num_classes: K.
-        dropout: probability of dropping a feature.
-    """
-
-    def __init__(self, width: int, num_classes: int, *, dropout: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.projection = nn.Linear(width, num_classes)
-
-    def forward(self, features_BD: Tensor) -> Tensor:
-        """Return logits (B, K)."""
-        return in_full_precision(self.projection, self.dropout(features_BD))
-
-
-class MViT(nn.Module):
+@NETWORKS.register("mvit")
+class MViT(Network):
     """Clips to logits; the defaults are MViT-B 32x3.
 
     Args:
@@ -230,7 +204,6 @@ class MViT(nn.Module):
         head_dropout: dropout before the head.
         neck_bn: BatchNorm between pooling and head.
         init_residual_scale: factor on the initial output weights of attention and MLP.
-        use_checkpoint: activation checkpointing of all blocks.
 
     Raises:
         InputError: the key and value strides are given twice.
@@ -263,34 +236,27 @@ class MViT(nn.Module):
         head_dropout: float = 0.0,
         neck_bn: bool = False,
         init_residual_scale: float = 1.0,
-        use_checkpoint: bool = False,
     ) -> None:
         super().__init__()
-        self.use_checkpoint, self.num_frames, self.crop_size = use_checkpoint, num_frames, crop_size
+        self.num_frames, self.crop_size = num_frames, crop_size
         self.patch_embed = PatchEmbed(
             embed_dim, kernel_size=tuple(patch_kernel), stride=tuple(patch_stride), padding=tuple(patch_padding)
         )
         self.grid = self.patch_embed.grid((num_frames, crop_size, crop_size))
         self._add_positions(embed_dim, class_token, separate_positions)
         self.pos_drop = nn.Dropout(dropout)
-        plans = plan_blocks(
-            depth=depth,
-            embed_dim=embed_dim,
-            num_heads=num_heads,
-            dim_mul=dim_mul,
-            head_mul=head_mul,
-            pool_q_stride=pool_q_stride,
-            pool_kv_stride=pool_kv_stride,
-            pool_kv_stride_adaptive=pool_kv_stride_adaptive,
-            pool_kernel=pool_kernel,
-        )
+        growth = dict(embed_dim=embed_dim, num_heads=num_heads, dim_mul=dim_mul, head_mul=head_mul)
+        pools = dict(q_stride=pool_q_stride, kv_stride=pool_kv_stride, adaptive=pool_kv_stride_adaptive)
+        plans = plan_blocks(depth, **growth, **pools, kernel=pool_kernel)
         shared = dict(mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, dropout=dropout, class_token=class_token)
         rates = drop_path_rates(drop_path_rate, depth)
         self.blocks = nn.ModuleList(Block(**plan, **shared, drop_path=rate) for plan, rate in zip(plans, rates))
         width = plans[-1]["width_out"]
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.neck = nn.BatchNorm1d(width) if neck_bn else None
-        self.head = Head(width, num_classes, dropout=head_dropout)
+        self.head = nn.Sequential(
+            OrderedDict(dropout=nn.Dropout(head_dropout), projection=nn.Linear(width, num_classes))
+        )
         self._init_weights(init_residual_scale)
 
     def _add_positions(self, width: int, class_token: bool, separate: bool) -> None:
@@ -347,7 +313,6 @@ class MViT(nn.Module):
             head_dropout=cfg.MODEL.DROPOUT_RATE,
             neck_bn=keys.NECK_BN,
             init_residual_scale=keys.INIT_RESIDUAL_SCALE,
-            use_checkpoint=cfg.MODEL.USE_CHECKPOINT,
         )
 
     def position_grids(self) -> dict[str, tuple[Size, int]]:
@@ -382,36 +347,23 @@ class MViT(nn.Module):
         x_BND = self.pos_drop(x_BND + self.positions())
         grid = self.grid
         for block in self.blocks:
-            x_BND, grid = run_block(block, x_BND, grid, checkpointed=self.use_checkpoint)
+            x_BND, grid = block(x_BND, grid)
         x_BND = self.norm(x_BND)
         features_BD = x_BND.mean(1) if self.cls_token is None else x_BND[:, 0]
         return features_BD if self.neck is None else self.neck(features_BD)
 
-    def forward(self, clips_BCTHW: Tensor) -> Tensor:
-        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W)."""
-        return self.head(self.forward_features(clips_BCTHW))
-
 
 def plan_blocks(
-    *,
-    depth: int,
-    embed_dim: int,
-    num_heads: int,
-    dim_mul,
-    head_mul,
-    pool_q_stride,
-    pool_kv_stride,
-    pool_kv_stride_adaptive,
-    pool_kernel,
+    depth: int, *, embed_dim: int, num_heads: int, dim_mul, head_mul, q_stride, kv_stride, adaptive, kernel
 ) -> list[dict]:
     """Return the widths, heads and poolings of every block as keyword arguments of `Block` (see `MViT`)."""
-    if pool_kv_stride and pool_kv_stride_adaptive:
+    if kv_stride and adaptive:
         raise InputError("MVIT.POOL_KV_STRIDE and MVIT.POOL_KV_STRIDE_ADAPTIVE are both set, keep one of them")
     dim_factor = {int(block): factor for block, factor in dim_mul}
     head_factor = {int(block): factor for block, factor in head_mul}
-    stride_q = {row[0]: tuple(row[1:]) for row in pool_q_stride}
-    stride_kv = {row[0]: tuple(row[1:]) for row in pool_kv_stride or ()}
-    running_kv = tuple(pool_kv_stride_adaptive or ())
+    stride_q = {row[0]: tuple(row[1:]) for row in q_stride}
+    stride_kv = {row[0]: tuple(row[1:]) for row in kv_stride or ()}
+    running_kv = tuple(adaptive or ())
     width, heads, plans = embed_dim, num_heads, []
     for block in range(depth):
         heads = _multiple(heads, head_factor.get(block, 1.0))
@@ -419,8 +371,8 @@ def plan_blocks(
         if running_kv:
             running_kv = tuple(max(kv // q, 1) for kv, q in zip(running_kv, stride_q.get(block, (1, 1, 1))))
             stride_kv[block] = running_kv
-        pool_q = _plan_pooling(stride_q.get(block), pool_kernel)
-        pool_kv = _plan_pooling(stride_kv.get(block), pool_kernel)
+        pool_q = _plan_pooling(stride_q.get(block), kernel)
+        pool_kv = _plan_pooling(stride_kv.get(block), kernel)
         plans.append(dict(width=width, width_out=width_out, heads=heads, pool_q=pool_q, pool_kv=pool_kv))
         width = width_out
     return plans

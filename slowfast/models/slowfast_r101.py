@@ -6,19 +6,14 @@ BatchNorm statistics belong to the checkpoint) though nothing reads it.
 Legend: B batch, C channels, T frames, H W, D feature width, K classes.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from slowfast.models.layers import (
-    Conv3d,
-    computed_again,
-    in_full_precision,
-    run_block,
-    statistics_untouched,
-    to_channels_last,
-)
+from slowfast.models.network import NETWORKS, Network
 from slowfast.utils.errors import InputError
 
 ALPHA = 4  # the slow path sees every fourth frame
@@ -61,6 +56,8 @@ class ConvNorm(nn.Module):
         dilation: spatial dilation.
     """
 
+    folds = (("conv", "bn"),)
+
     def __init__(
         self,
         channels_in: int,
@@ -73,7 +70,7 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         padding = (kernel_size[0] // 2, *(dilation * (k // 2) for k in kernel_size[1:]))
-        self.conv = Conv3d(
+        self.conv = nn.Conv3d(
             channels_in,
             channels_out,
             kernel_size,
@@ -112,19 +109,7 @@ class Bottleneck(nn.Module):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, 4 * channels_inner, T, H', W') before the shortcut is added."""
-        z_BCTHW = self._convolved(self.conv1.conv(x_BCTHW), self.conv1.bn, self.conv2.conv)
-        return self.conv3.bn(self._convolved(z_BCTHW, self.conv2.bn, self.conv3.conv))
-
-    def _convolved(self, z_BCTHW: Tensor, norm: nn.Module, convolution: nn.Module) -> Tensor:
-        """Return convolution(relu(norm(z))); for the backward pass only z is kept, not what the convolution reads."""
-        y_BCTHW = norm(z_BCTHW)
-
-        def activations() -> Tensor:
-            with statistics_untouched(norm):
-                return F.relu(norm.forward(z_BCTHW))
-
-        with computed_again(y_BCTHW, activations):
-            return convolution(self.relu(y_BCTHW))
+        return self.conv3(self.relu(self.conv2(self.relu(self.conv1(x_BCTHW)))))
 
 
 class ResidualBlock(nn.Module):
@@ -155,22 +140,6 @@ class ResidualBlock(nn.Module):
         return self.relu(self.btnk(x_BCTHW).add_(shortcut_BCTHW))
 
 
-class Stage(nn.Sequential):
-    """Residual blocks of one stage.
-
-    Attributes:
-        checkpointed: whether the activations inside the blocks are computed again in the backward pass.
-    """
-
-    checkpointed = False
-
-    def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Return the features after the last block."""
-        for block in self:
-            x_BCTHW = run_block(block, x_BCTHW, checkpointed=self.checkpointed)
-        return x_BCTHW
-
-
 class Lateral(nn.Module):
     """Strided convolution over time that brings fast features to the slow frame rate.
 
@@ -198,8 +167,9 @@ class Pathway(nn.Module):
         depth: blocks of the four stages.
         norm: BatchNorm class.
         lateral: add the convolutions that lead to the other path.
-        use_checkpoint: activation checkpointing of all blocks.
     """
+
+    folds = (("conv1", "bn1"),)
 
     def __init__(
         self,
@@ -211,11 +181,10 @@ class Pathway(nn.Module):
         depth: tuple[int, ...],
         norm: type[nn.Module],
         lateral: bool,
-        use_checkpoint: bool,
     ) -> None:
         super().__init__()
         stem = (stem_time_kernel, 7, 7)
-        self.conv1 = Conv3d(3, width, stem, stride=(1, 2, 2), padding=tuple(k // 2 for k in stem), bias=False)
+        self.conv1 = nn.Conv3d(3, width, stem, stride=(1, 2, 2), padding=tuple(k // 2 for k in stem), bias=False)
         self.bn1 = norm(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool1 = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2))
@@ -223,8 +192,7 @@ class Pathway(nn.Module):
         for stage in range(4):
             laterals.append(Lateral(channels))
             inner = width * 2**stage
-            blocks = Stage()
-            blocks.checkpointed = use_checkpoint
+            blocks = nn.Sequential()
             for index in range(depth[stage]):
                 block = ResidualBlock(
                     channels if index else int(channels * (1 + extra)),
@@ -255,7 +223,8 @@ class Pathway(nn.Module):
         return getattr(self, f"Tconv{index + 1}")(x_BCTHW)
 
 
-class SlowFast(nn.Module):
+@NETWORKS.register("sf")
+class SlowFast(Network):
     """Clips to logits.
 
     Args:
@@ -264,11 +233,13 @@ class SlowFast(nn.Module):
         width: stem width of the slow path, a multiple of 8.
         dropout: dropout before the head.
         frozen_bn: BatchNorm with constant weights and statistics.
-        use_checkpoint: compute the activations of the blocks again in the backward pass (less memory, more time).
 
     Raises:
         InputError: the depth is not four numbers or the width no multiple of 8.
     """
+
+    head_names = ("projection.",)
+    unused_parameters = True  # those of the last fast stage
 
     def __init__(
         self,
@@ -278,7 +249,6 @@ class SlowFast(nn.Module):
         width: int = 64,
         dropout: float = 0.0,
         frozen_bn: bool = False,
-        use_checkpoint: bool = False,
     ) -> None:
         super().__init__()
         if len(depth) != 4 or min(depth) < 1:
@@ -286,7 +256,7 @@ class SlowFast(nn.Module):
         if width % BETA_INVERSE or width < BETA_INVERSE:
             raise InputError(f"SF.WIDTH is {width}, a multiple of {BETA_INVERSE} is needed")
         norm = FrozenBatchNorm3d if frozen_bn else nn.BatchNorm3d
-        shared = dict(depth=tuple(depth), norm=norm, use_checkpoint=use_checkpoint)
+        shared = dict(depth=tuple(depth), norm=norm)
         slow_settings = dict(extra=2 / BETA_INVERSE, stem_time_kernel=1, time_kernels=(1, 1, 3, 3), lateral=False)
         fast_settings = dict(extra=0, stem_time_kernel=5, time_kernels=(3, 3, 3, 3), lateral=True)
         self.slow = Pathway(width, **slow_settings, **shared)
@@ -314,7 +284,6 @@ class SlowFast(nn.Module):
             width=cfg.SF.WIDTH,
             dropout=cfg.SF.DROPOUT_RATE,
             frozen_bn=cfg.SF.FROZEN_BN,
-            use_checkpoint=cfg.MODEL.USE_CHECKPOINT,
         )
 
     def forward_features(self, clips_BCTHW: Tensor) -> Tensor:
@@ -325,8 +294,8 @@ class SlowFast(nn.Module):
         """
         if clips_BCTHW.shape[2] % ALPHA:
             raise InputError(f"SlowFast needs clips of a multiple of {ALPHA} frames, not {clips_BCTHW.shape[2]}")
-        fast_BCTHW = self.fast.stem(to_channels_last(clips_BCTHW))
-        slow_BCTHW = self.slow.stem(to_channels_last(clips_BCTHW[:, :, ::ALPHA]))
+        fast_BCTHW = self.fast.stem(clips_BCTHW)
+        slow_BCTHW = self.slow.stem(clips_BCTHW[:, :, ::ALPHA])
         for stage in range(4):
             joined_BCTHW = torch.cat((slow_BCTHW, self.fast.to_slow(stage, fast_BCTHW)), dim=1)
             slow_BCTHW = self.slow.stage(stage, joined_BCTHW)
@@ -337,6 +306,14 @@ class SlowFast(nn.Module):
                 self.fast.stage(3, fast_BCTHW)
         return slow_BCTHW.mean((2, 3, 4))
 
-    def forward(self, clips_BCTHW: Tensor) -> Tensor:
-        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W), T a multiple of 4."""
-        return in_full_precision(self.projection, self.dropout(self.forward_features(clips_BCTHW)))
+    def forward_head(self, features_BD: Tensor) -> Tensor:
+        """Return the logits (B, K) of pooled features."""
+        return self.projection(self.dropout(features_BD))
+
+    def blocks_to_checkpoint(self, counts: Sequence[int]) -> list[nn.Module]:
+        """Return the residual blocks of both paths."""
+        return [module for module in self.modules() if isinstance(module, ResidualBlock)]
+
+    def drop_idle_branches(self) -> None:
+        """Remove the last fast stage, which only keeps statistics."""
+        self.fast.res_nl4 = None

@@ -4,23 +4,25 @@ Li et al., "UniFormer: Unified Transformer for Efficient Spatiotemporal Represen
 UniFormer-B is depth [5, 8, 20, 7]. Legend: B batch, C channels, T frames, H W, N tokens, D width, K classes.
 """
 
+from collections.abc import Sequence
+
+import torch.nn.functional as F
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from slowfast.models.depthwise import DepthwiseConv3d
-from slowfast.models.layers import (
-    Conv3d,
-    DropPath,
-    Mlp,
-    PointwiseConv3d,
-    attention,
-    drop_path_rates,
-    in_full_precision,
-    init_transformer_weights,
-    run_block,
-    to_channels_last,
-)
+from slowfast.models.layers import DropPath, Mlp, drop_path_rates, init_transformer_weights
+from slowfast.models.network import NETWORKS, Network
 from slowfast.utils.errors import InputError
+
+
+def pointwise(channels_in: int, channels_out: int) -> nn.Conv3d:
+    """Return a 1x1x1 convolution."""
+    return nn.Conv3d(channels_in, channels_out, kernel_size=1)
+
+
+def depthwise(width: int, kernel: int) -> nn.Conv3d:
+    """Return a convolution with one filter per channel that keeps the size."""
+    return nn.Conv3d(width, width, kernel, padding=kernel // 2, groups=width)
 
 
 class PatchEmbed(nn.Module):
@@ -45,7 +47,7 @@ class PatchEmbed(nn.Module):
     ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels_out)
-        self.proj = Conv3d(channels_in, channels_out, kernel_size, stride=stride, padding=padding)
+        self.proj = nn.Conv3d(channels_in, channels_out, kernel_size, stride=stride, padding=padding)
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, channels_out, T', H', W')."""
@@ -62,16 +64,18 @@ class ConvBlock(nn.Module):
         drop_path: stochastic depth rate.
     """
 
+    folds = (("norm1", "conv1"), ("norm2", "mlp.fc1"))
+
     def __init__(self, width: int, *, mlp_ratio: float, dropout: float, drop_path: float) -> None:
         super().__init__()
-        self.pos_embed = DepthwiseConv3d(width, (3, 3, 3), padding=(1, 1, 1))
+        self.pos_embed = depthwise(width, 3)
         self.norm1 = nn.BatchNorm3d(width)
-        self.conv1 = PointwiseConv3d(width, width)
-        self.conv2 = PointwiseConv3d(width, width)
-        self.attn = DepthwiseConv3d(width, (5, 5, 5), padding=(2, 2, 2))
+        self.conv1 = pointwise(width, width)
+        self.conv2 = pointwise(width, width)
+        self.attn = depthwise(width, 5)
         self.drop_path = DropPath(drop_path)
         self.norm2 = nn.BatchNorm3d(width)
-        self.mlp = Mlp(width, int(width * mlp_ratio), dropout=dropout, layer=PointwiseConv3d)
+        self.mlp = Mlp(width, int(width * mlp_ratio), dropout=dropout, layer=pointwise)
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return the same shape."""
@@ -114,8 +118,8 @@ class Attention(nn.Module):
         """Return (B, N, D)."""
         q_BLNE, k_BLNE, v_BLNE = self.qkv(x_BND).unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.attn_drop.p if self.training else 0.0
-        y_BND = attention(q_BLNE, k_BLNE, v_BLNE, scale=self.scale, dropout=dropout)
-        return self.proj_drop(self.proj(y_BND))
+        y_BLNE = F.scaled_dot_product_attention(q_BLNE, k_BLNE, v_BLNE, dropout_p=dropout, scale=self.scale)
+        return self.proj_drop(self.proj(y_BLNE.transpose(1, 2).flatten(2)))
 
 
 class AttentionBlock(nn.Module):
@@ -146,7 +150,7 @@ class AttentionBlock(nn.Module):
     ) -> None:
         super().__init__()
         shared = dict(qkv_bias=qkv_bias, scale=qkv_scale, dropout=dropout, attention_dropout=attention_dropout)
-        self.pos_embed = DepthwiseConv3d(width, (3, 3, 3), padding=(1, 1, 1))
+        self.pos_embed = depthwise(width, 3)
         self._add_time_attention(width, heads, shared)
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(width, heads, **shared)
@@ -194,7 +198,8 @@ class DividedAttentionBlock(AttentionBlock):
         return y_BNC.view(x_BTHWC.shape)
 
 
-class UniFormer(nn.Module):
+@NETWORKS.register("uniformer")
+class UniFormer(Network):
     """Clips to logits.
 
     Args:
@@ -210,11 +215,12 @@ class UniFormer(nn.Module):
         drop_path_rate: stochastic depth of the last block, linear from 0.
         split: divided time and space attention.
         overlapping_patches: 3x2x2 kernels in patch embeddings 2 to 4 (option STD).
-        checkpoint_blocks: blocks with activation checkpointing in each stage, counted from its start.
 
     Raises:
         InputError: four stages are not given or a width is no multiple of `head_dim`.
     """
+
+    exact_modules = ("patch_embed1.proj", "patch_embed2.proj", "patch_embed3.proj", "patch_embed4.proj")
 
     def __init__(
         self,
@@ -231,11 +237,9 @@ class UniFormer(nn.Module):
         drop_path_rate: float = 0.0,
         split: bool = False,
         overlapping_patches: bool = False,
-        checkpoint_blocks: tuple[int, ...] = (0, 0, 0, 0),
     ) -> None:
         super().__init__()
-        _check_stages(depth, embed_dim, head_dim, checkpoint_blocks)
-        self.checkpoint_blocks = tuple(checkpoint_blocks)
+        _check_stages(depth, embed_dim, head_dim)
         stem = dict(kernel_size=(3, 4, 4), stride=(2, 4, 4), padding=(1, 0, 0))
         time = 3 if overlapping_patches else 1
         reduce = dict(kernel_size=(time, 2, 2), stride=(1, 2, 2), padding=(time // 2, 0, 0))
@@ -277,31 +281,34 @@ class UniFormer(nn.Module):
             drop_path_rate=keys.DROP_DEPTH_RATE,
             split=keys.SPLIT,
             overlapping_patches=keys.STD,
-            checkpoint_blocks=tuple(cfg.MODEL.CHECKPOINT_NUM) if cfg.MODEL.USE_CHECKPOINT else (0, 0, 0, 0),
         )
+
+    def blocks_to_checkpoint(self, counts: Sequence[int]) -> list[nn.Module]:
+        """Return the first blocks of each stage, as many as its count."""
+        if len(counts) != 4:
+            raise InputError(f"MODEL.CHECKPOINT_NUM has {len(counts)} values, four stages need four")
+        return [block for stage, count in enumerate(counts) for block in self.stage(stage)[:count]]
+
+    def stage(self, index: int) -> nn.ModuleList:
+        """Return the blocks of stage `index` (0 to 3)."""
+        return getattr(self, f"blocks{index + 1}")
 
     def forward_features(self, clips_BCTHW: Tensor) -> Tensor:
         """Return the pooled features (B, D) of normalised RGB clips (B, 3, T, H, W)."""
-        x_BCTHW = to_channels_last(clips_BCTHW)
+        x_BCTHW = clips_BCTHW
         for stage in range(4):
-            x_BCTHW = in_full_precision(getattr(self, f"patch_embed{stage + 1}"), x_BCTHW)
+            x_BCTHW = getattr(self, f"patch_embed{stage + 1}")(x_BCTHW)
             x_BCTHW = self.pos_drop(x_BCTHW) if stage == 0 else x_BCTHW
-            for index, block in enumerate(getattr(self, f"blocks{stage + 1}")):
-                x_BCTHW = run_block(block, x_BCTHW, checkpointed=index < self.checkpoint_blocks[stage])
+            for block in self.stage(stage):
+                x_BCTHW = block(x_BCTHW)
         return self.norm(x_BCTHW).mean((2, 3, 4))
 
-    def forward(self, clips_BCTHW: Tensor) -> Tensor:
-        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W)."""
-        return in_full_precision(self.head, self.forward_features(clips_BCTHW))
 
-
-def _check_stages(depth, embed_dim, head_dim: int, checkpoint_blocks) -> None:
+def _check_stages(depth: Sequence[int], embed_dim: Sequence[int], head_dim: int) -> None:
     """Refuse settings that do not describe four stages."""
     for key, value in (("DEPTH", depth), ("EMBED_DIM", embed_dim)):
         if len(value) != 4:
             raise InputError(f"UNIFORMER.{key} has {len(value)} values, four stages need four")
-    if len(checkpoint_blocks) != 4:
-        raise InputError(f"MODEL.CHECKPOINT_NUM has {len(checkpoint_blocks)} values, four stages need four")
     for width in embed_dim[2:]:
         if width % head_dim:
             raise InputError(f"UNIFORMER.EMBED_DIM {width} is no multiple of UNIFORMER.HEAD_DIM {head_dim}")

@@ -6,21 +6,15 @@ Legend: B batch, C channels, T frames, H W, N tokens, D width, L heads, E width 
 """
 
 import re
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from slowfast.models.layers import (
-    DropPath,
-    Mlp,
-    attention,
-    drop_path_rates,
-    in_full_precision,
-    init_transformer_weights,
-    run_block,
-)
+from slowfast.models.layers import DropPath, Mlp, drop_path_rates, init_transformer_weights
+from slowfast.models.network import NETWORKS, Network
 from slowfast.utils.errors import InputError
 
 
@@ -76,7 +70,8 @@ class Attention(nn.Module):
             bias = torch.cat((self.q_bias, torch.zeros_like(self.v_bias), self.v_bias))
         qkv_BNM = F.linear(x_BND, self.qkv.weight, bias)
         q_BLNE, k_BLNE, v_BLNE = qkv_BNM.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        return self.proj(attention(q_BLNE, k_BLNE, v_BLNE, scale=self.scale))
+        y_BLNE = F.scaled_dot_product_attention(q_BLNE, k_BLNE, v_BLNE, scale=self.scale)
+        return self.proj(y_BLNE.transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
@@ -111,7 +106,8 @@ class Block(nn.Module):
         return x_BND + self.drop_path(y_BND if self.gamma_2 is None else self.gamma_2 * y_BND)
 
 
-class VideoMAE(nn.Module):
+@NETWORKS.register("videomae")
+class VideoMAE(Network):
     """Clips to logits.
 
     Args:
@@ -132,7 +128,6 @@ class VideoMAE(nn.Module):
             detached where they are added and keep the values of the checkpoint.
         drop_path_rate: stochastic depth of the last block, linear from 0.
         head_dropout: dropout before the head.
-        use_checkpoint: activation checkpointing of all blocks.
 
     Raises:
         InputError: sizes that do not divide.
@@ -157,12 +152,11 @@ class VideoMAE(nn.Module):
         learnable_positions: bool = False,
         drop_path_rate: float = 0.0,
         head_dropout: float = 0.0,
-        use_checkpoint: bool = False,
     ) -> None:
         super().__init__()
         if embed_dim % num_heads:
             raise InputError(f"VIDEOMAE.EMBED_DIM {embed_dim} is no multiple of VIDEOMAE.NUM_HEADS {num_heads}")
-        self.patch_size, self.tubelet_size, self.use_checkpoint = patch_size, tubelet_size, use_checkpoint
+        self.patch_size, self.tubelet_size = patch_size, tubelet_size
         tokens = self.count_tokens((num_frames, crop_size, crop_size))
         side = crop_size // patch_size
         self.grid = (num_frames // tubelet_size, side, side)
@@ -188,6 +182,11 @@ class VideoMAE(nn.Module):
             self.head.weight.mul_(head_scale)
             self.head.bias.mul_(head_scale)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "VideoMAE":
+        """Move or cast the fixed positions together with the parameters."""
+        self.table = None if self.table is None else fn(self.table)
+        return super()._apply(fn, recurse)
+
     @classmethod
     def from_cfg(cls, cfg: CfgNode) -> "VideoMAE":
         """Build the network that a configuration describes."""
@@ -209,7 +208,6 @@ class VideoMAE(nn.Module):
             learnable_positions=keys.LEARNABLE_POS_EMBED,
             drop_path_rate=keys.DROP_PATH_RATE,
             head_dropout=keys.FC_DROPOUT_RATE,
-            use_checkpoint=cfg.MODEL.USE_CHECKPOINT,
         )
 
     def position_grids(self) -> dict[str, tuple[tuple[int, int, int], int]]:
@@ -236,11 +234,7 @@ class VideoMAE(nn.Module):
         """
         tokens, width = x_BND.shape[1:]
         if self.pos_embed is None:
-            table_1ND = self.table if self.table.shape[1] == tokens else sine_table(tokens, width)
-            table_1ND = table_1ND.to(x_BND.device)
-            if not torch.compiler.is_compiling():
-                self.table = table_1ND
-            return table_1ND.to(x_BND.dtype)
+            return (self.table if self.table.shape[1] == tokens else sine_table(tokens, width)).to(x_BND)
         if self.pos_embed.shape[1] != tokens:
             raise InputError(f"the learned positions are for {self.pos_embed.shape[1]} tokens, the clip has {tokens}")
         return self.pos_embed.detach().to(x_BND.dtype)
@@ -254,12 +248,12 @@ class VideoMAE(nn.Module):
         x_BND = self.patch_embed(clips_BCTHW)
         x_BND = x_BND + self.positions(x_BND)
         for block in self.blocks:
-            x_BND = run_block(block, x_BND, checkpointed=self.use_checkpoint)
+            x_BND = block(x_BND)
         return self.norm(x_BND)[:, 0] if self.fc_norm is None else self.fc_norm(x_BND.mean(1))
 
-    def forward(self, clips_BCTHW: Tensor) -> Tensor:
-        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W)."""
-        return in_full_precision(self.head, self.fc_dropout(self.forward_features(clips_BCTHW)))
+    def forward_head(self, features_BD: Tensor) -> Tensor:
+        """Return the logits (B, K) of pooled features."""
+        return self.head(self.fc_dropout(features_BD))
 
 
 def layer_id(name: str, depth: int) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from slowfast.apps.zoo import FINE_TUNED, STARTING_WEIGHTS, markdown
 from slowfast.config import load_config
-from slowfast.models import ARCHITECTURES
+from slowfast.models import NETWORKS
 
 
 def test_generated_file_is_current(repo):
@@ -33,4 +33,4 @@ def test_starting_weights_are_those_that_the_experiments_name(repo):
         section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
         named = f"{cfg.MODEL.PRETRAIN_DIR}/{section.PRETRAIN_NAME}.pth" if section else cfg.TRAIN.CHECKPOINT_FILE_PATH
         assert named in files
-    assert {row.arch for row in STARTING_WEIGHTS} == set(ARCHITECTURES)
+    assert {row.arch for row in STARTING_WEIGHTS} == set(NETWORKS.names())

@@ -12,6 +12,7 @@ import torch
 
 from slowfast.config import flatten, get_cfg
 from slowfast.models import build_model
+from slowfast.models.accelerate import accelerate
 
 VIDEOMAE_KEYS = {
     "num_classes": "MODEL.NUM_CLASSES",
@@ -84,9 +85,10 @@ class Reference:
         set_keys(cfg, experiments[name]["resolved_run"])
         return set_keys(cfg, entry.get("config_overrides", {}))
 
-    def model(self, entry: dict):
-        """The filled network of an entry."""
-        return self.fill.fill_(build_model(self.cfg(entry)), entry["weight_seed"])
+    def model(self, entry: dict, *, fast: bool = False):
+        """The filled network of an entry, plain or in the fast forms of the CPU."""
+        model = self.fill.fill_(build_model(self.cfg(entry)), entry["weight_seed"])
+        return accelerate(model, device=torch.device("cpu"), training=True) if fast else model
 
     def clips(self, entry: dict) -> torch.Tensor:
         return self.fill.make_input(entry["input_shape"], entry["input_seed"])

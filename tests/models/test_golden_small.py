@@ -33,9 +33,10 @@ def test_names_shapes_and_count(case):
     assert sum(p.numel() for p in model.parameters()) == entry["params"]
 
 
-def test_evaluation(case):
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "accelerated"])
+def test_evaluation(case, fast):
     name, entry, reference = case
-    model, arrays = reference.model(entry).eval(), reference.arrays("small")
+    model, arrays = reference.model(entry, fast=fast).eval(), reference.arrays("small")
     clips = reference.clips(entry)
     with torch.no_grad():
         logits, features = model(clips), model.forward_features(clips)
@@ -50,9 +51,10 @@ def test_evaluation(case):
     reference.check_stages(reference.stage_outputs(model, clips, entry["eval_stages"]), entry["eval_stages"])
 
 
-def test_training_step(case):
+@pytest.mark.parametrize("fast", [False, True], ids=["plain", "accelerated"])
+def test_training_step(case, fast):
     name, entry, reference = case
-    model, arrays, train = reference.model(entry).train(), reference.arrays("small"), entry["train"]
+    model, arrays, train = reference.model(entry, fast=fast).train(), reference.arrays("small"), entry["train"]
     noisy = name == "sf_small_a"
     output = model(reference.clips(entry))
     expected = torch.from_numpy(arrays[train["output"]])

@@ -6,11 +6,12 @@ import weakref
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from slowfast.config import get_cfg
 from slowfast.engine.preflight import COMPILED_CHECKPOINTS
-from slowfast.models import ARCHITECTURES, build_model
-from slowfast.models.layers import batch_norms, plain_operations
+from slowfast.models import NETWORKS, build_model
+from slowfast.models.accelerate import accelerate
 from slowfast.models.slowfast_r101 import Bottleneck
 from slowfast.models.videomae import layer_id
 from slowfast.utils.errors import InputError
@@ -40,7 +41,7 @@ def built(architecture, **extra):
     torch.manual_seed(0)
     model = build_model(small_cfg(architecture, **extra))
     with torch.no_grad():
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        for name, tensor in model.state_dict().items():
             if tensor.is_floating_point():
                 tensor.add_((0.2 if tensor.ndim == 1 else 0.02) * torch.rand_like(tensor))
             if "conv3.bn.weight" in name:
@@ -61,10 +62,10 @@ def step(model, clips):
 
 
 def test_every_architecture_is_tested():
-    assert set(SMALL) == set(ARCHITECTURES)
+    assert set(SMALL) == set(NETWORKS.names())
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", NETWORKS.names())
 def test_build_forward_backward_features_save_load(architecture, clips):
     model = built(architecture)
     logits, gradients = step(model, clips)
@@ -78,6 +79,9 @@ def test_build_forward_backward_features_save_load(architecture, clips):
     head = next(module for module in reversed(list(model.modules())) if isinstance(module, nn.Linear))
     assert features.shape == (2, head.in_features)
     assert torch.equal(head(features), logits)
+    assert torch.equal(model.forward_head(features), logits)
+    names = [name for name in model.state_dict() if name.startswith(model.head_names)]
+    assert [model.get_parameter(name) for name in names] == list(head.parameters())
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)
     buffer.seek(0)
@@ -87,22 +91,7 @@ def test_build_forward_backward_features_save_load(architecture, clips):
         assert torch.equal(again(clips), logits)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_plain_form_gives_the_same_values_and_gradients(architecture, clips):
-    model, plain = built(architecture), built(architecture)
-    logits, gradients = step(model, clips)
-    with plain_operations():
-        plain_logits, plain_gradients = step(plain, clips)
-    torch.testing.assert_close(logits, plain_logits, atol=2e-4, rtol=0)
-    total = torch.stack([g.norm() for g in plain_gradients.values() if g is not None]).norm()
-    for name, gradient in plain_gradients.items():
-        if gradient is not None:
-            assert (gradients[name] - gradient).norm() <= 2e-3 * (gradient.norm() + 1e-3 * total), name
-    for (name, buffer), other in zip(model.named_buffers(), plain.buffers()):
-        torch.testing.assert_close(buffer, other, atol=1e-5, rtol=1e-4, msg=name)
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", NETWORKS.names())
 def test_activation_checkpointing_changes_nothing(architecture, clips):
     plain, saving = built(architecture), built(
         architecture, **{"MODEL.USE_CHECKPOINT": True, "MODEL.CHECKPOINT_NUM": [1, 1, 1, 1]}
@@ -117,13 +106,14 @@ def test_activation_checkpointing_changes_nothing(architecture, clips):
 
 
 @pytest.mark.parametrize("checkpointed", [False, True])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", NETWORKS.names())
 def test_torch_compile_takes_the_network_whole_and_changes_nothing(architecture, checkpointed, clips):
     """Traced without code generation, which needs a C++ compiler."""
     if checkpointed and torch.__version__ < COMPILED_CHECKPOINTS:
         pytest.skip("this torch would update statistics twice; training refuses the combination")
     options = {"MODEL.USE_CHECKPOINT": checkpointed, "MODEL.CHECKPOINT_NUM": [1, 1, 1, 1]}
     eager, model = built(architecture), built(architecture, **options)
+    accelerate(model, device=clips.device, training=True)
     logits, gradients = step(eager, clips)
     torch._dynamo.reset()
     other_logits, _ = step(torch.compile(model, backend="aot_eager", fullgraph=True), clips)
@@ -142,24 +132,6 @@ def inner_convolutions(model):
     return [convolution for block in blocks for convolution in (block.conv2.conv, block.conv3.conv)]
 
 
-@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
-def test_slowfast_does_not_keep_what_its_inner_convolutions_read(clips, dtype):
-    with torch.autocast("cpu", dtype, enabled=dtype is not None):
-        _, expected = step(built("sf"), clips)
-    model, read = built("sf").train(), []
-    for convolution in inner_convolutions(model):
-        convolution.register_forward_pre_hook(lambda _layer, inputs: read.append(inputs[0]))
-    with torch.autocast("cpu", dtype, enabled=dtype is not None):
-        loss = nn.functional.cross_entropy(model(clips), torch.tensor([0, 3]))
-        assert len(read) == len(inner_convolutions(model)) == 16
-        for activations in read:
-            activations.detach().fill_(float("nan"))
-        loss.backward()
-    for name, parameter in model.named_parameters():
-        if expected[name] is not None:
-            torch.testing.assert_close(parameter.grad, expected[name], atol=0, rtol=0, msg=name)
-
-
 @pytest.mark.parametrize("checkpointed", [False, True])
 def test_checkpointed_slowfast_keeps_nothing_of_the_inside_of_its_blocks(clips, checkpointed):
     model, outputs = built("sf", **{"MODEL.USE_CHECKPOINT": checkpointed}).train(), []
@@ -173,8 +145,8 @@ def test_checkpointed_slowfast_keeps_nothing_of_the_inside_of_its_blocks(clips, 
 
 def test_neck_gives_batchnorm_to_mvit(clips):
     without, model = built("mvit"), built("mvit", **{"MVIT.NECK_BN": True})
-    assert batch_norms(without) == []
-    assert batch_norms(model) == [model.neck]
+    assert not any(isinstance(module, _NormBase) for module in without.modules())
+    assert [module for module in model.modules() if isinstance(module, _NormBase)] == [model.neck]
     extra = set(model.state_dict()) - set(without.state_dict())
     assert extra == {f"neck.{key}" for key in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")}
     features = model.train().forward_features(clips)
@@ -208,6 +180,13 @@ def test_mvit_without_class_token_and_with_listed_strides(clips):
     assert model.blocks[1].attn.pool_k is None
     assert model.blocks[2].attn.pool_k.stride == (2, 2, 2)
     assert not any("cls" in name or "class" in name for name in model.state_dict())
+
+
+def test_the_fixed_positions_move_with_videomae_and_are_no_buffer():
+    model = built("videomae")
+    assert not list(model.buffers())
+    assert model.to(torch.float64).table.dtype == torch.float64
+    assert model.to("meta").table.device.type == "meta"
 
 
 def test_videomae_sizes(clips):
@@ -255,7 +234,7 @@ def test_settings_that_do_not_fit(architecture, extra, words):
 
 def test_unknown_architecture_and_wrong_clips(clips):
     cfg = get_cfg()
-    with pytest.raises(InputError, match="MODEL.ARCH is 'slowfast', one of mvit, sf, uniformer, videomae"):
+    with pytest.raises(InputError, match="MODEL.ARCH is 'slowfast', one of .*'mvit'.* is needed"):
         build_model(cfg)
     with pytest.raises(InputError, match="multiple of 4 frames, not 6"):
         built("sf")(clips[:, :, :6])

@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from slowfast.models.accelerate import accelerate
 from slowfast.models.fold import fold_batchnorm
-from slowfast.models.layers import plain_operations
+from slowfast.models.network import Network
 
-Build = Callable[[], nn.Module]
+Build = Callable[[], Network]
 Size = tuple[int, int, int, int, int]
 _SMALL_MATRIX, _MATRIX = 256, 2048
 # Operations per second below which a large product is not waited for.
@@ -48,7 +50,7 @@ class Form:
         """Run what stands inside in this form."""
         with contextlib.ExitStack() as stack:
             if self.plain:
-                stack.enter_context(plain_operations())
+                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
             if self.dtype is not None:
                 stack.enter_context(torch.autocast(device, self.dtype))
             yield
@@ -87,7 +89,7 @@ def count_flops(build: Build, size: Size) -> float:
     """Return the floating point operations (two per multiply-add) of a forward pass, without computing it."""
     with torch.device("meta"):
         model, clips = build().eval(), torch.empty(size)
-    with torch.no_grad(), plain_operations(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), PLAIN.active("cpu"), FlopCounterMode(display=False) as counter:
         model(clips)
     return float(counter.get_total_flops())
 
@@ -117,7 +119,7 @@ def time_evaluation(build: Build, size: Size, *, repeats: int, half: bool = True
         half: also bfloat16.
     """
     model, clips = build().eval(), _clips(size, "cpu")
-    folded = fold_batchnorm(model)
+    folded = accelerate(fold_batchnorm(model), device=clips.device, training=False)
     timings = [Timing(form) for form in (PLAIN, FAST, *([HALF] if half else []))]
     with torch.inference_mode():
         for repeat, timing in itertools.product(range(repeats + 1), timings):
@@ -169,6 +171,8 @@ def _training_step(build: Build, size: Size, form: Form, device: str) -> Callabl
     """Return a function that does one forward and backward pass and returns its seconds."""
     torch.manual_seed(0)
     model = build().to(device).train()
+    if not form.plain:
+        accelerate(model, device=torch.device(device), training=True)
     network = torch.compile(model) if form.compiled else model
     clips = _clips(size, device)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from slowfast.models import depthwise
-from slowfast.models.depthwise import DepthwiseConv3d, depthwise_weight_gradient
+from slowfast.models.forms import depthwise
+from slowfast.models.forms.depthwise import SameDepthwise, depthwise_weight_gradient
 
 SIZES = [(4, 6, 5), (3, 1, 1), (1, 4, 7), (2, 3, 1)]
 KERNELS = [(3, 3, 3), (5, 5, 5), (3, 1, 7), (1, 5, 3)]
@@ -31,7 +31,7 @@ def test_weight_gradient(monkeypatch, batch, size, kernel, form):
 def test_all_gradients(monkeypatch, small):
     monkeypatch.setattr(depthwise, "_SMALL", small)
     torch.manual_seed(0)
-    layer = DepthwiseConv3d(6, (3, 5, 5), padding=(1, 2, 2))
+    layer = SameDepthwise(6, 6, (3, 5, 5), padding=(1, 2, 2), groups=6)
     plain = torch.nn.Conv3d(6, 6, (3, 5, 5), padding=(1, 2, 2), groups=6)
     plain.load_state_dict(layer.state_dict())
     x = torch.randn(2, 6, 3, 4, 7)

@@ -1,4 +1,4 @@
-"""Depthwise 3D convolution with a fast backward pass on the CPU.
+"""Depthwise 3D convolutions for the CPU.
 
 Legend: B batch, C channels, T frames, H W height and width, M all frames, or all channels, of a batch.
 """
@@ -7,56 +7,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from slowfast.models.layers import frame_shifts, is_plain, to_channels_last
+from slowfast.models.forms.convolution import frame_shifts, to_channels_last
 
 _WIDEST_FAST_KERNEL = 3
 _SMALL = 2**19  # values of the input
 
 
-class DepthwiseConv3d(nn.Conv3d):
-    """One filter per channel; on the CPU with a backward pass of its own, several times faster than the library's.
-
-    Args:
-        channels: channels of input and output.
-        kernel_size: (T, H, W).
-        stride: (T, H, W).
-        padding: (T, H, W).
-        bias: add a learned value per channel.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        kernel_size: tuple[int, int, int],
-        *,
-        stride: tuple[int, int, int] = (1, 1, 1),
-        padding: tuple[int, int, int],
-        bias: bool = True,
-    ) -> None:
-        super().__init__(channels, channels, kernel_size, stride=stride, padding=padding, groups=channels, bias=bias)
-        self.keeps_size = self.stride == (1, 1, 1) and all(2 * p + 1 == k for p, k in zip(padding, kernel_size))
+class FramewiseDepthwise(nn.Conv3d):
+    """One filter of one frame per channel, as a 2D convolution of all frames."""
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, C, T', H', W')."""
-        if self.kernel_size[0] == 1 and not is_plain():
-            return self._per_frame(x_BCTHW)
-        wants_gradient = torch.is_grad_enabled() and (x_BCTHW.requires_grad or self.weight.requires_grad)
-        own = wants_gradient and self.keeps_size and x_BCTHW.device.type == "cpu"
-        if is_plain() or not own or torch.compiler.is_compiling():
-            return super().forward(x_BCTHW)
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_BCTHW.dtype
-        bias = None if self.bias is None else self.bias.to(dtype)
-        x_BCTHW = to_channels_last(x_BCTHW.to(dtype))
-        return _SameDepthwise.apply(x_BCTHW, self.weight.to(dtype), bias)
-
-    def _per_frame(self, x_BCTHW: Tensor) -> Tensor:
-        """Return the result of a kernel of one frame as a 2D convolution of all frames."""
         x_BTCHW = to_channels_last(x_BCTHW)[:, :, :: self.stride[0]].transpose(1, 2)
         weight_CIHW = self.weight.squeeze(2)
         y_MCHW = F.conv2d(
             x_BTCHW.flatten(0, 1), weight_CIHW, self.bias, self.stride[1:], self.padding[1:], groups=self.groups
         )
         return y_MCHW.unflatten(0, x_BTCHW.shape[:2]).transpose(1, 2)
+
+
+class SameDepthwise(nn.Conv3d):
+    """One filter per channel that keeps the size, with a backward pass several times faster than the library's."""
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        """Return (B, C, T, H, W)."""
+        x_BCTHW = to_channels_last(x_BCTHW)
+        if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return super().forward(x_BCTHW)
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_BCTHW.dtype
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return _SameDepthwise.apply(x_BCTHW.to(dtype), self.weight.to(dtype), bias)
 
 
 class _SameDepthwise(torch.autograd.Function):
@@ -73,7 +53,7 @@ class _SameDepthwise(torch.autograd.Function):
     def backward(ctx, g_BCTHW: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Return the gradients: the input's is a forward pass with the mirrored kernel."""
         x_BCTHW, weight = ctx.saved_tensors
-        g_BCTHW = g_BCTHW.contiguous(memory_format=torch.channels_last_3d)
+        g_BCTHW = to_channels_last(g_BCTHW)
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
             mirrored = weight.flip(2, 3, 4)

@@ -1,0 +1,70 @@
+"""What every network is: features, then a head; networks add themselves to NETWORKS by name."""
+
+from collections.abc import Sequence
+
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from slowfast.utils.registry import Registry
+
+Size = tuple[int, int, int]
+
+
+class Network(nn.Module):
+    """Clips to logits through pooled features.
+
+    A network is written with stock modules and asks nothing about devices, autocast or memory: what is done for those
+    is applied from outside (`slowfast.models.accelerate`, `slowfast.models.memory`).
+
+    Attributes:
+        head_names: beginnings of the names of the head's tensors, which weights for other classes may lack.
+        exact_modules: modules besides the head that stay in float32 under autocast, since all that follows reads them.
+        mean: the mean of the input that the network demands; None: DATA.MEAN.
+        std: its standard deviation; None: DATA.STD.
+        frames: frames of a clip; None: DATA.NUM_FRAMES.
+        size: side of a clip in pixels; None: that of DATA.
+        unused_parameters: some parameters get no gradient.
+    """
+
+    head_names: tuple[str, ...] = ("head.",)
+    exact_modules: tuple[str, ...] = ()
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    frames: int | None = None
+    size: int | None = None
+    unused_parameters: bool = False
+
+    @classmethod
+    def from_cfg(cls, cfg: CfgNode) -> "Network":
+        """Build the network that a configuration describes."""
+        raise NotImplementedError
+
+    def forward_features(self, clips_BCTHW: Tensor) -> Tensor:
+        """Return the pooled features (B, D) of normalised RGB clips (B, 3, T, H, W)."""
+        raise NotImplementedError
+
+    def forward_head(self, features_BD: Tensor) -> Tensor:
+        """Return the logits (B, K) of pooled features."""
+        return self.head(features_BD)
+
+    def forward(self, clips_BCTHW: Tensor) -> Tensor:
+        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W)."""
+        return self.forward_head(self.forward_features(clips_BCTHW))
+
+    def position_grids(self) -> dict[str, tuple[Size, int]]:
+        """Return {parameter: (token grid (T, H, W), rows before it)} of the learned positions."""
+        return {}
+
+    def blocks_to_checkpoint(self, counts: Sequence[int]) -> Sequence[nn.Module]:
+        """Return the blocks whose activations are computed again in the backward pass when memory is to be saved.
+
+        Args:
+            counts: MODEL.CHECKPOINT_NUM, for networks that take that many blocks of each stage.
+        """
+        return list(self.blocks)
+
+    def drop_idle_branches(self) -> None:
+        """Remove, for evaluation only, what gives nothing to the logits."""
+
+
+NETWORKS: Registry[type[Network]] = Registry("MODEL.ARCH")
