@@ -107,8 +107,8 @@ def load_weights(
     Weights in another library's naming also bring that library's LayerNorm epsilons, as module attributes.
 
     Args:
-        model: network that receives the weights; untouched when the file is refused. Its `head` (text or tuple of
-            texts, when it is one) says how the names of its classifier begin.
+        model: network that receives the weights; untouched when the file is refused. Its `head_names` say how the
+            names of its classifier begin.
         path: `.pth`-like file of `torch.save`, Caffe2 pickle, `.safetensors`, or an index of several; only tensors are
             read from it.
         clear_patterns: substrings that are removed wherever they occur in a name, when that fits better.
@@ -147,11 +147,9 @@ def load_weights(
 
 
 def head_prefixes(model: nn.Module) -> tuple[str, ...]:
-    """Return how the names of a network's classifier begin; it may declare that in `head`."""
-    declared = getattr(model, "head", None)
-    if isinstance(declared, str):
-        return (declared,)
-    return declared if isinstance(declared, tuple) else HEADS
+    """Return how the names of a network's classifier begin; it may declare that in `head_names`."""
+    declared = getattr(model, "head_names", HEADS)
+    return (declared,) if isinstance(declared, str) else tuple(declared)
 
 
 def _refuse_missing(model: nn.Module, report: LoadReport, head: bool) -> None:

@@ -77,7 +77,7 @@ class Declared(nn.Module):
     def __init__(self, classes: int, head="probe.") -> None:
         super().__init__()
         self.trunk, self.probe = nn.Linear(4, 4), nn.Linear(4, classes)
-        self.head = head
+        self.head_names = head
 
 
 @pytest.mark.parametrize("head", ["probe.", ("probe.", "other.")])
