@@ -9,12 +9,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 
 from slowfast.ensemble.calibration import clip_probabilities
-from slowfast.ensemble.csv_io import read_list
 from slowfast.ensemble.fuse import join_voters, softmax, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
 from slowfast.ensemble.rules import submission_rules
 from slowfast.ensemble.submission import write_submission
 from slowfast.ensemble.vote import majority_vote, run_mode
+from slowfast.lists.tables import read_names
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import REPO_ROOT, argument_path, repo_path
@@ -84,7 +84,7 @@ def main() -> None:
     root = argument_path(args.exp_root) if args.exp_root is not None else REPO_ROOT
     list_file = argument_path(args.list) if args.list is not None else repo_path("data/test.csv")
     folder = Path(args.output_dir).expanduser().absolute() if args.output_dir else repo_path("submission")
-    names, _ = read_list(list_file)
+    names, _ = read_names(list_file)
     loaded = load_all(root, rules.files)
     first = next(iter(loaded.values()))
     if first.num_classes != rules.num_classes:

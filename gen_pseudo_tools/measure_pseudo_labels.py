@@ -10,10 +10,10 @@ import numpy as np
 
 from gen_pseudo_tools.select_thresholds import truth_of
 from slowfast.ensemble.calibration import CALIBRATIONS
-from slowfast.ensemble.csv_io import read_list, read_table
 from slowfast.ensemble.label_free import RULES, choose, precision_at, rank_pool
 from slowfast.ensemble.pool import build_pool
 from slowfast.ensemble.predictions import load_predictions
+from slowfast.lists.tables import read_names, read_table
 from slowfast.utils import cli
 from slowfast.utils.files import write_json
 from slowfast.utils.paths import argument_path
@@ -48,7 +48,7 @@ def shown_percent(value: float) -> str:
 def main() -> None:
     """Rank the pool by every rule and compare with the labels."""
     args = parse()
-    names = read_list(argument_path(args.list))[0] if args.list else None
+    names = read_names(argument_path(args.list))[0] if args.list else None
     pool = build_pool(
         [load_predictions(argument_path(path)) for path in args.predictions],
         [read_table(argument_path(path)) for path in args.tables],

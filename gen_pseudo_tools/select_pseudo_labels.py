@@ -10,10 +10,10 @@ import numpy as np
 
 from gen_pseudo_tools.stage import output_path, shown
 from slowfast.ensemble.calibration import CALIBRATIONS
-from slowfast.ensemble.csv_io import read_list, read_table, write_table
 from slowfast.ensemble.label_free import DEFAULT_RULE, RULES, choose, rank_pool
 from slowfast.ensemble.pool import Pool, build_pool
 from slowfast.ensemble.predictions import load_predictions
+from slowfast.lists.tables import read_names, read_table, write_table
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of, write_json
@@ -66,7 +66,7 @@ def parse() -> argparse.Namespace:
 
 def read_pool(args: argparse.Namespace, inputs: dict[str, list[Path]]) -> Pool:
     """Read all inputs and put them side by side."""
-    names = read_list(inputs["list"][0])[0] if inputs["list"] else None
+    names = read_names(inputs["list"][0])[0] if inputs["list"] else None
     pool = build_pool(
         [load_predictions(path) for path in inputs["predictions"]],
         [read_table(path) for path in inputs["tables"]],

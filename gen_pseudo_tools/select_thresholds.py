@@ -9,10 +9,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from gen_pseudo_tools.stage import VOTERS, add_voter_arguments, check_class_count, load_voters, report_missing, shown
-from slowfast.ensemble.csv_io import read_list
 from slowfast.ensemble.fuse import check_unique, softmax, weighted_mix
 from slowfast.ensemble.rules import stage_rules
 from slowfast.ensemble.select import ThresholdSearch, search_threshold
+from slowfast.lists.tables import read_names
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of, write_json
@@ -36,7 +36,7 @@ def parse() -> argparse.Namespace:
 
 def truth_of(names: list[str], truth_file: Path, num_classes: int) -> np.ndarray:
     """Return the true class of every name, int64 (N,), -1 where the truth file has none."""
-    true_names, true_labels = read_list(truth_file)
+    true_names, true_labels = read_names(truth_file)
     check_unique(true_names, shown(truth_file))
     if true_labels.max() >= num_classes:
         raise InputError(
@@ -70,7 +70,7 @@ def main() -> None:
     rules = stage_rules(1)
     list_file, truth_file = argument_path(args.list), argument_path(args.truth)
     paths = {voter: argument_path(getattr(args, voter)) for voter in VOTERS}
-    names, _ = read_list(list_file)
+    names, _ = read_names(list_file)
     voters = load_voters(paths, rules, names, shown(list_file))
     check_class_count(voters, len(rules.thresholds))
     truth_N = truth_of(names, truth_file, len(rules.thresholds))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.ensemble.csv_io import read_list, write_table
 from slowfast.ensemble.fuse import join_voters, softmax, unexpected_kinds, weighted_mix
 from slowfast.ensemble.predictions import Predictions, load_predictions
 from slowfast.ensemble.rules import StageRules, stage_rules
 from slowfast.ensemble.select import select_by_thresholds
+from slowfast.lists.tables import read_names, write_table
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of, write_json
@@ -87,7 +87,7 @@ def generate(stage: int, args: argparse.Namespace) -> int:
     list_file = input_path(args.list, "data/total_unlabel.csv")
     output = output_path(args.output, f"data/pseudo/stage{stage}.csv")
     paths = {voter: input_path(getattr(args, voter), rules.inputs[voter]) for voter in VOTERS}
-    names, _ = read_list(list_file)
+    names, _ = read_names(list_file)
     voters = load_voters(paths, rules, names, shown(list_file))
     check_class_count(voters, len(rules.thresholds))
     missing_N = report_missing(voters, names)

@@ -71,9 +71,9 @@ def measure_data(args: argparse.Namespace) -> None:
     import torch
 
     from slowfast.apps.benchmark import data as benchmark
-    from slowfast.apps.check_videos import find_files
     from slowfast.config import load_config
     from slowfast.demo.large_clips import make_large_clips
+    from slowfast.lists.endings import find_files
     from slowfast.utils.paths import argument_path, repo_path
 
     torch.set_num_threads(1)

@@ -12,7 +12,8 @@ from slowfast.utils import cli
 def main() -> int:
     """Parse the arguments, check, write the report, print the summary."""
     args = parse()
-    from slowfast.apps.check_videos import ENDINGS, check_files, files_of_list, find_files, write_report
+    from slowfast.apps.check_videos import check_files, files_of_list, write_report
+    from slowfast.lists.endings import ENDINGS, find_files
     from slowfast.utils.paths import argument_path
 
     source = argument_path(args.source)

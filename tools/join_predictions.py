@@ -6,9 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from slowfast.ensemble.csv_io import read_list
 from slowfast.ensemble.fuse import join_voters
 from slowfast.ensemble.predictions import concatenate, load_predictions, save_predictions
+from slowfast.lists.tables import read_names
 from slowfast.utils import cli
 from slowfast.utils.paths import argument_path
 
@@ -37,7 +37,7 @@ def main() -> None:
     joined = concatenate([load_predictions(argument_path(path)) for path in args.predictions])
     if args.list is not None:
         list_file = argument_path(args.list)
-        joined = join_voters({"joined": joined}, read_list(list_file)[0], str(list_file))["joined"]
+        joined = join_voters({"joined": joined}, read_names(list_file)[0], str(list_file))["joined"]
     output = Path(args.output).expanduser().absolute()
     save_predictions(output, joined)
     named = "with" if joined.video_names else "without"

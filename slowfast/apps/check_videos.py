@@ -10,46 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.config import get_cfg
-from slowfast.datasets.records import list_rows, parse_row
+from slowfast.lists.tables import read_names
 from slowfast.transforms.gamma import gamma_table
-from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_json, write_text
 from slowfast.utils.isolated import map_isolated
 from slowfast.utils.progress import Progress
 from slowfast.video.probe import VideoFacts, probe
 
-# Endings of files that are taken for videos when a folder is searched; the container is found from the content.
-ENDINGS = frozenset(
-    (
-        ".264 .265 .3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2ts .m2v .m4v .mjpeg"
-        " .mjpg .mkv .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m"
-    ).split()
-)
 # Mean grey that networks expect: DATA.MEAN 0.45.
 TARGET_LUMA = 0.45 * 255
-_SEPARATORS = (",", "\t", ";", " ")
 COLUMNS = ("name", "readable", "frames", "width", "height", "fps", "seconds", "luma", "dark", "problems", "error")
-
-
-def find_files(folder: Path) -> list[Path]:
-    """Return all files below a folder that have a video ending, sorted; links to folders are followed.
-
-    Raises:
-        InputError: when there is none.
-    """
-    found: list[Path] = []
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(parent))
-        # A link that leads back to a folder that has been searched would never end.
-        folders[:] = [name for name in sorted(folders) if os.path.realpath(os.path.join(parent, name)) not in seen]
-        found += [
-            Path(parent) / name for name in names if Path(name).suffix.lower() in ENDINGS and not name.startswith(".")
-        ]
-    found.sort()
-    if not found:
-        raise InputError(f"{folder}: no video files ({', '.join(sorted(ENDINGS))}) are below this folder")
-    return found
 
 
 def shown(name: str) -> str:
@@ -65,21 +35,12 @@ def files_of_list(
     Args:
         list_path: rows of name, label and perhaps probabilities.
         folder: of the videos; default the folder beside the list, known from DATA.SPLITS, that has most of them.
-        separator: between the columns; default the one that the first row splits at.
+        separator: between the columns; None: found.
 
     Raises:
         InputError: when the list cannot be read or a row has no name and label.
     """
-    rows = list(list_rows(list_path))
-    if not rows:
-        raise InputError(f"{list_path}: the list is empty")
-    separator = separator or next((mark for mark in _SEPARATORS if mark in rows[0][1]), ",")
-    names = []
-    for number, text in rows:
-        try:
-            names.append(parse_row(text, separator, max(1, text.count(separator) - 1))[0])
-        except ValueError as error:
-            raise InputError(f"{list_path}: row {number} {error}") from None
+    names, _ = read_names(list_path, separator, labelled=True)
     if folder is None:
         roots = (list_path.parent, list_path.parent.parent)
         known = dict.fromkeys(["", *(split[1] for split in get_cfg().DATA.SPLITS.values())])

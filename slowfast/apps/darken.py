@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.apps.check_videos import find_files
+from slowfast.lists.endings import find_files
 from slowfast.transforms.darken import DarkeningParameters, darken, random_darkening
 from slowfast.utils.errors import InputError
 from slowfast.video.stream import ASSUMED_FPS, StreamedVideo

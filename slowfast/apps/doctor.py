@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from slowfast.datasets.records import read_list
 from slowfast.demo.encoding import write_h264
+from slowfast.lists.records import read_list
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import REPO_ROOT, repo_path
 from slowfast.video import VideoError, open_video

@@ -10,12 +10,13 @@ import numpy as np
 from fvcore.common.config import CfgNode
 from PIL import Image, ImageDraw, ImageFont
 
-from slowfast.apps.check_videos import find_files, shown
+from slowfast.apps.check_videos import shown
 from slowfast.datasets.loader import build_file_loader
 from slowfast.engine.build import class_names
 from slowfast.engine.checkpoint import verify_checkpoint
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.launch import process_setup
+from slowfast.lists.endings import find_files
 from slowfast.models import build_model
 from slowfast.models.accelerate import accelerate
 from slowfast.models.weights import load_weights

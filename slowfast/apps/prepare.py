@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from slowfast.apps.check_videos import check_files, find_files, shown, suggest_gamma
-from slowfast.datasets.records import list_rows, parse_row
+from slowfast.apps.check_videos import check_files, shown, suggest_gamma
+from slowfast.lists.endings import find_files
+from slowfast.lists.rows import list_rows, parse_row
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_text
 from slowfast.video.probe import VideoFacts

@@ -8,13 +8,13 @@ import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.datasets.frame_source import FrameSource
-from slowfast.datasets.records import ClipRecord, read_list
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.splits import LABELLED_ROLES, check_role, resolve_split
 from slowfast.datasets.video_dataset import Collate, EvalDataset, TrainDataset
 from slowfast.datasets.video_loader import VideoLoader
 from slowfast.datasets.views import EvalViews, Normalisation, TrainViews
+from slowfast.lists.records import ClipRecord, read_list
 from slowfast.transforms.rand_augment import parse_policy
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path

@@ -8,10 +8,10 @@ import torch
 from torch.utils.data import Dataset
 
 from slowfast.datasets.frame_source import FrameSource
-from slowfast.datasets.records import ClipRecord
 from slowfast.datasets.sampler import Key
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.views import EvalFrames, EvalViews, TrainFrames, TrainViews, empty_clips
+from slowfast.lists.records import ClipRecord
 from slowfast.video import VideoError
 
 # Other videos tried in the place of a damaged one before the item is given up.

@@ -11,8 +11,8 @@ import yaml
 
 from slowfast.demo.report import DemoFigures, DemoRun, Scores, choose_clips
 from slowfast.ensemble import load_predictions
-from slowfast.ensemble.csv_io import read_list, read_table
 from slowfast.ensemble.rules import submission_rules
+from slowfast.lists.tables import read_names, read_table
 from slowfast.report import ClipExample
 from slowfast.transforms.gamma import gamma_table
 from slowfast.utils.errors import InputError
@@ -96,7 +96,7 @@ def read_scores(folder: Path, suffix: str, key: tuple[str, int, int]) -> Scores:
 
 def read_truth(path: Path) -> dict[str, int]:
     """Return the class of every name of a list."""
-    names, labels_N = read_list(path)
+    names, labels_N = read_names(path)
     return dict(zip(names, labels_N.tolist()))
 
 

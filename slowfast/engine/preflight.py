@@ -8,10 +8,10 @@ from fvcore.common.config import CfgNode
 
 from slowfast.config import parse_also
 from slowfast.datasets.loader import build_loader
-from slowfast.datasets.records import ClipRecord
 from slowfast.datasets.splits import PSEUDO_SPLIT
 from slowfast.engine.build import start_path, validation_role
 from slowfast.engine.provenance import check_table
+from slowfast.lists.records import ClipRecord
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path

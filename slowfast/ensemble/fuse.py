@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from slowfast.ensemble.predictions import Predictions
+from slowfast.lists.names import check_unique, video_key
 from slowfast.utils.errors import InputError
 
 
@@ -36,18 +37,6 @@ def softmax(scores_NK: np.ndarray) -> np.ndarray:
         return raised_NK / raised_NK.sum(axis=-1, keepdims=True)
 
 
-def check_unique(names: Sequence[str], source: str) -> None:
-    """Raise InputError when a name stands twice in `names`."""
-    seen: set[str] = set()
-    for row, name in enumerate(names):
-        if name in seen:
-            raise InputError(
-                f"{source}: the video {name!r} stands twice, again in row {row + 1};"
-                " remove one of them, because rows are joined by name"
-            )
-        seen.add(name)
-
-
 def _rows_of_list(predictions: Predictions, names: Sequence[str], list_source: str) -> np.ndarray:
     source, rows = predictions.source, len(predictions.video_preds)
     if predictions.video_names is None:
@@ -58,17 +47,17 @@ def _rows_of_list(predictions: Predictions, names: Sequence[str], list_source: s
             )
         return np.arange(rows)
     check_unique(predictions.video_names, source)
-    row_of = {name: row for row, name in enumerate(predictions.video_names)}
-    absent = [name for name in names if name not in row_of]
-    listed = set(names)
-    extra = [name for name in predictions.video_names if name not in listed]
+    row_of = {video_key(name): row for row, name in enumerate(predictions.video_names)}
+    absent = [name for name in names if video_key(name) not in row_of]
+    listed = set(map(video_key, names))
+    extra = [name for name in predictions.video_names if video_key(name) not in listed]
     if absent or extra:
         which = f"lacks {absent[0]!r}" if absent else f"has {extra[0]!r}, which is not in the list"
         raise InputError(
             f"{source} does not belong to {list_source}: it {which}"
             f" ({len(absent)} names missing, {len(extra)} too many); test the model on that list again"
         )
-    return np.array([row_of[name] for name in names])
+    return np.array([row_of[video_key(name)] for name in names])
 
 
 def _check_classes(voters: Mapping[str, Predictions]) -> None:

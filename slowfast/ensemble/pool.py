@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from slowfast.ensemble.calibration import calibrate, clip_probabilities, mean_of
-from slowfast.ensemble.csv_io import LabelTable
-from slowfast.ensemble.fuse import check_unique, join_voters
+from slowfast.ensemble.fuse import join_voters
 from slowfast.ensemble.predictions import Predictions
+from slowfast.lists.names import check_unique, video_key
+from slowfast.lists.tables import LabelTable
 from slowfast.utils.errors import InputError
 
 
@@ -47,8 +48,8 @@ def table_rows(table: LabelTable, names: Sequence[str]) -> np.ndarray:
             probability or the sum 0.
     """
     check_unique(table.names, table.source)
-    row_of = {name: row for row, name in enumerate(table.names)}
-    found = np.array([row_of.get(name, -1) for name in names])
+    row_of = {video_key(name): row for row, name in enumerate(table.names)}
+    found = np.array([row_of.get(video_key(name), -1) for name in names])
     if (found < 0).all():
         raise InputError(f"{table.source} has none of the videos of the pool; give tables of the same videos")
     sums = table.probs.sum(axis=1)

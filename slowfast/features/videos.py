@@ -1,15 +1,13 @@
 """Which videos: those of a view below a folder, each with its place in the output, shared out over processes."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from slowfast.lists.endings import find_files
 from slowfast.utils.errors import InputError
 
-ENDINGS = frozenset(
-    ".mp4 .m4v .mov .avi .mkv .webm .flv .wmv .mpg .mpeg .ts .mts .m2ts .ogv .gif .h264 .264 .3gp .vob".split()
-)
 # Names listed in a message.
 _NAMED = 8
 
@@ -45,7 +43,7 @@ def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[
     folder, output = Path(folder), Path(output)
     if not folder.is_dir():
         raise InputError(f"--video-dir {folder} is no folder; check the path")
-    paths = sorted(_walk(folder), key=lambda path: path.relative_to(folder).as_posix())
+    paths = sorted(find_files(folder), key=lambda path: path.relative_to(folder).as_posix())
     chosen = [path for path in paths if path.name.lower().startswith(view.lower())]
     if not chosen:
         raise InputError(_nothing(folder, view, paths))
@@ -76,25 +74,8 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(first) % int(second), int(second)
 
 
-def _walk(folder: Path) -> Iterable[Path]:
-    """Yield every file with a video's ending; folders reached twice through links are entered once."""
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        for name in names:
-            if Path(name).suffix.lower() in ENDINGS and not name.startswith("."):
-                yield Path(parent, name)
-
-
 def _nothing(folder: Path, view: str, paths: Sequence[Path]) -> str:
     """Return the sentence about a folder without a video of the view."""
-    if not paths:
-        return f"--video-dir {folder} holds no video (endings known: {' '.join(sorted(ENDINGS))})"
     names = [path.name for path in paths[:_NAMED]]
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return f"no video below {folder} has a name that starts with --view {view!r}; there are {', '.join(names)}{more}"

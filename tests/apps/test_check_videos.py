@@ -11,7 +11,8 @@ import time
 import pytest
 
 from slowfast.apps import check_videos as check
-from slowfast.apps.check_videos import check_files, files_of_list, find_files, suggest_gamma, write_report
+from slowfast.apps.check_videos import check_files, files_of_list, suggest_gamma, write_report
+from slowfast.lists.endings import find_files
 from slowfast.utils.errors import InputError
 from slowfast.video.probe import VideoFacts, probe
 
@@ -49,7 +50,7 @@ def test_list_and_its_folder(root, clips):
     (root / "blank.csv").write_text("clip 0.mp4 3\n")
     assert files_of_list(root / "blank.csv")[0] == ["clip 0.mp4"]
     (root / "bad.csv").write_text("clip 0.mp4,3\nnonsense\n")
-    with pytest.raises(InputError, match="row 2"):
+    with pytest.raises(InputError, match="line 2"):
         files_of_list(root / "bad.csv")
 
 

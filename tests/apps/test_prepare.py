@@ -11,7 +11,7 @@ import yaml
 from slowfast.apps.prepare import prepare, prepare_ug2
 from slowfast.config import load_config
 from slowfast.datasets.loader import build_dataset
-from slowfast.datasets.records import read_list
+from slowfast.lists.records import read_list
 from slowfast.utils.errors import InputError
 
 

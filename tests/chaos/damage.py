@@ -24,12 +24,12 @@ import tiny
 
 from slowfast.config import dump_config, load_config
 from slowfast.datasets.frame_source import _load_stored
-from slowfast.datasets.records import read_list
 from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, state_digest
 from slowfast.engine.provenance import check_table
-from slowfast.ensemble.csv_io import read_table
 from slowfast.ensemble.predictions import load_predictions
 from slowfast.features.store import load_features, read_index
+from slowfast.lists.records import read_list
+from slowfast.lists.tables import read_table
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
 from slowfast.utils.untrusted.weight_files import read_weights_file

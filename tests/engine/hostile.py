@@ -211,10 +211,10 @@ def arrays(folder: Path, flag: Path) -> None:
 def read(path: Path) -> None:
     """Read one file the way the library does."""
     from slowfast.config import load_config
-    from slowfast.datasets.records import read_list
     from slowfast.engine.checkpoint import load_checkpoint
-    from slowfast.ensemble.csv_io import read_table
     from slowfast.ensemble.predictions import load_predictions
+    from slowfast.lists.records import read_list
+    from slowfast.lists.tables import read_table
     from slowfast.utils.untrusted.weight_files import read_weights_file
 
     kind = path.suffix

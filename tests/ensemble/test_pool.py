@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from slowfast.ensemble import Predictions
-from slowfast.ensemble.csv_io import LabelTable
 from slowfast.ensemble.pool import build_pool, table_rows
+from slowfast.lists.tables import LabelTable
 from slowfast.utils.errors import InputError
 
 

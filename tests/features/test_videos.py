@@ -48,13 +48,20 @@ def test_two_videos_never_share_an_output(folder):
     assert twins == {first: "", "user_1/Dash_1.avi": first, "user_1/Dash_1.mp4": first}
 
 
+def test_endings_of_all_kinds_and_what_is_left_out(tmp_path, caplog):
+    for name in ("a.hevc", "b.ASF", "c.mxf", "d.qt", "e.y4m", "f.txt", "g", ".h.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [video.name for video in find_videos(tmp_path, "out")] == ["a.hevc", "b.ASF", "c.mxf", "d.qt", "e.y4m"]
+    assert "2 files are left out because of their ending: .txt (1), none (1)" in caplog.text
+
+
 def test_nothing_found_is_one_sentence(folder, tmp_path):
     with pytest.raises(InputError, match="starts with --view 'Top'; there are Dash_0.mkv, DASHBOARD_2.avi"):
         find_videos(folder, "out", "Top")
     with pytest.raises(InputError, match="is no folder"):
         find_videos(tmp_path / "none", "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no video"):
+    with pytest.raises(InputError, match="no video files"):
         find_videos(tmp_path / "empty", "out", "Dash")
 
 

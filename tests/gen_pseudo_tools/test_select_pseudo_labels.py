@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from slowfast.ensemble.csv_io import read_table
+from slowfast.lists.tables import read_table
 
 TOOL = "gen_pseudo_tools/select_pseudo_labels.py"
 MEASURE = "gen_pseudo_tools/measure_pseudo_labels.py"

@@ -162,7 +162,7 @@ def spoil_list_empty(kit, folder, names, scores):
 
 def spoil_list_label(kit, folder, names, scores):
     kit.write_list(folder / "list.csv", names, ["walk"] * 6)
-    return "line 1: the label 'walk'"
+    return "line 1: has the label 'walk'"
 
 
 SPOILERS = [value for name, value in sorted(globals().items()) if name.startswith("spoil_")]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slowfast.ensemble.csv_io import read_list, read_table, write_table
+from slowfast.lists.tables import read_names, read_table, write_table
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
 
@@ -26,7 +26,7 @@ def test_numbers_are_the_shortest_text(tmp_path):
 
 def test_lists_of_all_kinds(tmp_path):
     (tmp_path / "l.csv").write_text('a.mp4,3\n\n"b,c.mp4",-1\r\nd.mp4\n')
-    names, labels = read_list(tmp_path / "l.csv")
+    names, labels = read_names(tmp_path / "l.csv")
     assert names == ["a.mp4", "b,c.mp4", "d.mp4"] and labels.tolist() == [3, -1, -1]
 
 
@@ -40,7 +40,7 @@ def test_lists_of_all_kinds(tmp_path):
 )  # fmt: skip
 def test_names_as_they_come(row, name, label, tmp_path):
     (tmp_path / "l.csv").write_text(f"\ufeff{row}\n  \n", encoding="utf-8")
-    names, labels = read_list(tmp_path / "l.csv")
+    names, labels = read_names(tmp_path / "l.csv")
     assert (names, labels.tolist()) == ([name], [label])
 
 

@@ -1,10 +1,12 @@
 """Lists as users write them: handled, or refused in one sentence with row numbers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from slowfast.datasets.records import read_list
-from slowfast.ensemble.csv_io import write_table
+from slowfast.lists.records import read_list
+from slowfast.lists.tables import write_table
 from slowfast.utils.errors import InputError
 
 
@@ -165,3 +167,31 @@ def test_published_lists(shared):
         )
         assert len(records) == rows and len({record.name for record in records}) == rows
         assert all((record.probs is not None) == name.startswith("pseudo") for record in records)
+
+
+def test_one_video_under_two_names(folder):
+    message = refusal(folder, "a.mp4,0\n0.mp4,1\n./a.mp4,2\nDrink/../a.mp4,1\n")
+    assert "row 3 repeats as './a.mp4' the video 'a.mp4' of row 1" in message and "row 4 repeats" in message
+
+
+def test_records_are_made_when_asked_for(folder):
+    records = read(folder, "a.mp4,0\n\n0.mp4,1\n")
+    assert len(records) == 2 and records[-1] == records[1] and records[1].row == 1
+    assert records.names() == ["a.mp4", "0.mp4"] and records.labels_N.tolist() == [0, 1] and records.line(1) == 3
+    with pytest.raises(IndexError):
+        records[2]
+
+
+def test_probabilities_that_are_all_zero(folder):
+    assert "row 2" in refusal(folder, "a.mp4,1,0.1,0.7,0.2\n0.mp4,0,0,0.0,0\n")
+
+
+def test_memory_of_a_long_list(folder):
+    text = "".join(f"Drink/{number:07d}.mp4,{number % 3}\n" for number in range(60_000))
+    path = folder.parent / "long.csv"
+    path.write_text(text)
+    tracemalloc.start()
+    records = read_list(path, folder, separator=",", num_classes=3, labelled=True, check_files=False)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(records) == 60_000 and kept < 2 * len(text) and peak < 3 * len(text)

@@ -1,0 +1,247 @@
+"""A list as training, tests and tools use it: checked as a whole, held in a few bytes more than its text.
+
+Legend: N rows, K classes.
+"""
+
+import os
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from slowfast.lists.names import video_key
+from slowfast.lists.rows import find_separator, list_rows, parse_row
+from slowfast.utils.errors import InputError
+
+# Rows named in one message; the rest is counted.
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRecord:
+    """One row of a list.
+
+    Args:
+        name: the video as the list writes it; identifies it in every output.
+        path: the file.
+        label: class number, -1 unknown.
+        probs: float32 (K,) of a pseudo-label list, else None.
+        row: row in the list, counted from 0 over the rows that hold a video.
+        gamma: exponent for this clip, None for that of its split.
+    """
+
+    name: str
+    path: str
+    label: int
+    probs: np.ndarray | None
+    row: int
+    gamma: float | None = None
+
+
+class VideoList(Sequence[ClipRecord]):
+    """The rows of a list in the order of the file; a record is made when it is asked for.
+
+    Args:
+        source: the list, for messages.
+        folder: the names are relative to it.
+
+    Attributes:
+        labels_N: int32.
+    """
+
+    def __init__(self, source: Path, folder: str | Path) -> None:
+        self.source, self.folder = source, os.fspath(folder)
+        self._text, self._ends = bytearray(), array("q", [0])
+        self._labels, self._lines = array("i"), array("I")
+        self._probs: array | None = None
+        self._width = 0
+
+    def append(self, name: str, label: int, probs: Sequence[float] | None, line: int) -> None:
+        """Add a row that stands in a line of the file."""
+        if probs is not None and self._probs is None:
+            self._probs, self._width = array("f", bytes(0)), len(probs)
+            self._probs.extend([np.nan] * (len(self) * self._width))
+        if self._probs is not None:
+            self._probs.extend(probs if probs is not None else [np.nan] * self._width)
+        self._text += name.encode()
+        self._ends.append(len(self._text))
+        self._labels.append(label)
+        self._lines.append(line)
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self._labels)
+
+    def __getitem__(self, row: int) -> ClipRecord:
+        """Return a row."""
+        row = range(len(self))[row]
+        probs_K = None
+        if self._probs is not None:
+            probs_K = np.array(self._probs[row * self._width : (row + 1) * self._width], np.float32)
+            probs_K = None if np.isnan(probs_K[0]) else probs_K
+        name = self.name(row)
+        return ClipRecord(name, os.path.join(self.folder, name), self._labels[row], probs_K, row)
+
+    def name(self, row: int) -> str:
+        """Return the name of a row."""
+        return self._text[self._ends[row] : self._ends[row + 1]].decode()
+
+    def line(self, row: int) -> int:
+        """Return the line of the file that a row stands in, from 1."""
+        return self._lines[row]
+
+    def names(self) -> list[str]:
+        """Return all names."""
+        return [self.name(row) for row in range(len(self))]
+
+    @property
+    def labels_N(self) -> np.ndarray:
+        """Return the labels as int32 (N,)."""
+        return np.array(self._labels, np.int32)
+
+    def keys_N(self, folder: str = "") -> np.ndarray:
+        """Return a number per video, int64 (N,): names of one video below one folder have the same."""
+        keys = (hash(video_key(os.path.join(folder, self.name(row)))) for row in range(len(self)))
+        return np.fromiter(keys, np.int64, len(self))
+
+
+def read_list(
+    list_path: str | Path,
+    folder: str | Path,
+    *,
+    separator: str | Sequence[str],
+    num_classes: int,
+    labelled: bool,
+    allow_outside: bool = False,
+    check_files: bool = True,
+) -> VideoList:
+    """Read and check a list; everything that is wrong with it is reported together.
+
+    Args:
+        list_path: text file (UTF-8, a byte order mark and Windows line ends are fine); blank rows are passed over.
+        folder: the names are relative to it.
+        separator: between name and label, a name may contain it; of several the one that fits most rows.
+        num_classes: K.
+        labelled: whether every row needs a label 0..K-1; otherwise -1 is allowed too.
+        allow_outside: whether names may be absolute or leave the folder.
+        check_files: whether every video has to exist.
+
+    Raises:
+        InputError: naming list, rows and fix.
+    """
+    list_path, folder = Path(list_path), Path(folder)
+    if not isinstance(separator, str):
+        separator = find_separator(list_path, separator, num_classes) if len(separator) > 1 else separator[0]
+    records, wrong = VideoList(list_path, folder), _Wrong()
+    for number, text in list_rows(list_path):
+        try:
+            name, label, probs = parse_row(text, separator, num_classes)
+            _check_label(label, num_classes, labelled)
+            _check_name(name, allow_outside)
+            _check_probs(probs)
+        except ValueError as error:
+            wrong.add(f"row {number} ({_short(text)}) {error}")
+            continue
+        records.append(name, label, probs, number)
+    for row, first in _repeated(records):
+        name, earlier = records.name(row), records.name(first)
+        video = repr(name) if name == earlier else f"as {_short(name)} the video {earlier!r}"
+        wrong.add(f"row {records.line(row)} repeats {video} of row {records.line(first)}")
+    if wrong.count:
+        raise InputError(f"{list_path}: {wrong}; correct these rows")
+    if not len(records):
+        raise InputError(f"{list_path}: the list is empty; it needs one row 'name{separator}label' per video")
+    if check_files:
+        _check_files(records, list_path, folder)
+    return records
+
+
+class _Wrong:
+    """Sentences of which the first few are kept."""
+
+    def __init__(self) -> None:
+        self.count, self._kept = 0, []
+
+    def add(self, text: str) -> None:
+        """Add one."""
+        self.count += 1
+        self._kept += [text] if self.count <= _NAMED else []
+
+    def __str__(self) -> str:
+        """Return the first ones and the number of the others."""
+        more = f" and {self.count - _NAMED} more" if self.count > _NAMED else ""
+        return ", ".join(self._kept) + more
+
+
+def _repeated(records: VideoList) -> Iterator[tuple[int, int]]:
+    """Yield (row, earlier row) of videos that stand in a list twice, the rows rising."""
+    sorted_N = records.keys_N()
+    sorted_N.sort()
+    twice = sorted_N[1:][sorted_N[1:] == sorted_N[:-1]]
+    del sorted_N
+    first: dict[str, int] = {}
+    for row in np.flatnonzero(np.isin(records.keys_N(), twice)).tolist() if len(twice) else ():
+        earlier = first.setdefault(video_key(records.name(row)), row)
+        if earlier != row:
+            yield row, earlier
+
+
+def _check_label(label: int, num_classes: int, labelled: bool) -> None:
+    """Refuse labels outside the classes."""
+    if labelled and label == -1:
+        raise ValueError("has no label (-1), and this split is used as a labelled one")
+    if not -1 <= label < num_classes:
+        raise ValueError(f"has the label {label}, MODEL.NUM_CLASSES {num_classes} allows 0 to {num_classes - 1}")
+
+
+def _check_name(name: str, allow_outside: bool) -> None:
+    """Refuse names that leave the folder, and such that no file can have."""
+    if "\0" in name:
+        raise ValueError("holds a zero byte")
+    outside = os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir
+    if outside and not allow_outside:
+        raise ValueError("names a file outside the video folder; set DATA.ALLOW_OUTSIDE True if that is meant")
+
+
+def _check_probs(probs: Sequence[float] | None) -> None:
+    """Refuse what are no probabilities."""
+    if probs is None:
+        return
+    if not np.isfinite(np.array(probs, np.float32)).all() or min(probs) < 0:
+        raise ValueError("has a probability that is negative or no number")
+    if not any(probs):
+        raise ValueError("has probabilities that are all 0, with which its loss is 0")
+
+
+def _check_files(records: VideoList, list_path: Path, folder: Path) -> None:
+    """Refuse a list whose videos are not there; every folder is listed once."""
+    if not folder.is_dir() and not any(os.path.isabs(records.name(row)) for row in range(len(records))):
+        raise InputError(
+            f"{list_path}: its video folder {folder} does not exist; put the videos there, or set DATA.PATH_PREFIX and"
+            " DATA.SPLITS"
+        )
+    present: dict[str, set[str]] = {}
+    missing = _Wrong()
+    for row in range(len(records)):
+        name = records.name(row)
+        parent, base = os.path.split(os.path.join(folder, name))
+        if parent not in present:
+            try:
+                present[parent] = set(os.listdir(parent))
+            except OSError:
+                present[parent] = set()
+        if base not in present[parent]:
+            missing.add(f"row {records.line(row)} ({_short(name)})")
+    if missing.count:
+        raise InputError(
+            f"{list_path}: {missing.count} of {len(records)} videos are missing below {folder}: {missing};"
+            " add the files or take the rows out of the list"
+        )
+
+
+def _short(text: str) -> str:
+    """Return a row cut to a readable length."""
+    text = text.strip()
+    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,0 +1,59 @@
+"""One row means the same to training, selection, vote and all tools."""
+
+import argparse
+
+import pytest
+
+from slowfast.lists.records import read_list
+from slowfast.lists.rows import add_separator_argument, find_separator, parse_row, quoted
+from slowfast.lists.tables import read_names
+
+
+@pytest.mark.parametrize(
+    ("row", "separator", "name", "label"),
+    [
+        ("a b.mp4 3", " ", "a b.mp4", 3), ("a b.mp4,3", ",", "a b.mp4", 3), ("kick, hard.mp4 3", " ", "kick, hard.mp4", 3),
+        ("a,1,b.mp4,-1", ",", "a,1,b.mp4", -1), ("clip 1 3", " ", "clip 1", 3), ("cam 2020 11 05 3", " ", "cam 2020 11 05", 3),
+        ("a;b.mp4;2", ";", "a;b.mp4", 2), ("a.mp4\t4", "\t", "a.mp4", 4), ("x 1 2 3 4", " ", "x 1 2 3", 4),
+        ('"x, 1, 2",5', ",", "x, 1, 2", 5), ("./a.mp4,1", ",", "./a.mp4", 1),
+    ],
+)  # fmt: skip
+def test_training_and_tools_read_one_row_alike(row, separator, name, label, tmp_path):
+    path = tmp_path / "l.csv"
+    path.write_text(f"{row}\n")
+    (record,) = read_list(path, "x", separator=separator, num_classes=11, labelled=False, check_files=False)
+    assert (record.name, record.label) == (name, label)
+    for known in (separator, None):
+        names, labels = read_names(path, known)
+        assert (names, labels.tolist()) == ([name], [label])
+
+
+@pytest.mark.parametrize("separator", [" ", ",", ";", "\t"])
+def test_probabilities_with_and_without_the_number_of_classes(separator):
+    row = separator.join(["a b.mp4", "1", "0.25", "0.75"])
+    assert parse_row(row, separator) == parse_row(row, separator, 2) == ("a b.mp4", 1, [0.25, 0.75])
+    assert parse_row(separator.join(["clip", "5", "1", "0.2", "0.8"]), separator)[:2] == (f"clip{separator}5", 1)
+
+
+def test_the_separator_is_found_from_many_rows(tmp_path):
+    (tmp_path / "l.csv").write_text("odd, one 3\n" + "a b.mp4 1\n" * 3)
+    assert find_separator(tmp_path / "l.csv") == " "
+    (tmp_path / "m.csv").write_text("a b.mp4\nc d.mp4\n")
+    assert read_names(tmp_path / "m.csv")[0] == ["a b.mp4", "c d.mp4"], "names only"
+
+
+def test_labels_that_no_number_can_hold():
+    with pytest.raises(ValueError, match="whole number"):
+        parse_row("a.mp4,99999999999999999999", ",")
+
+
+def test_words_for_separators():
+    parser = argparse.ArgumentParser()
+    add_separator_argument(parser)
+    given = [parser.parse_args(["--separator", word]).separator for word in ("tab", "\\t", "space", ";", " ")]
+    assert given == ["\t", "\t", " ", ";", " "] and parser.parse_args([]).separator is None
+
+
+@pytest.mark.parametrize("name", ["a", " a", "a,b", 'a"b', '"a"', " ", "ü\u2028x"])
+def test_quoted_names_come_back(name):
+    assert parse_row(f"{quoted(name)},1,0.5,0.5", ",")[0] == name
