@@ -26,14 +26,15 @@ def main() -> int:
     from slowfast.utils.paths import argument_path
     from slowfast.utils.progress import Progress
 
-    answers = predict_files(cfg, argument_path(args.checkpoint), [argument_path(path) for path in args.videos])
+    sources = [argument_path(path) for path in args.videos]
+    answers = predict_files(cfg, argument_path(args.checkpoint), sources, args.gamma)
     print(table(answers, args.top))
     if args.json:
         write_json(Path(args.json).expanduser().absolute(), [answer.as_dict(args.top) for answer in answers])
     if args.render:
         progress = Progress(len(answers), "writing clips")
         for answer in answers:
-            render(answer, Path(args.render).expanduser().absolute(), cfg.DATA.GAMMA.TEST)
+            render(answer, Path(args.render).expanduser().absolute())
             progress.update()
     unreadable = sum(bool(answer.error) for answer in answers)
     if unreadable:
@@ -52,6 +53,11 @@ def parse() -> argparse.Namespace:
         "--cfg", required=True, action="append", metavar="FILE", help="configuration; given again: later wins"
     )
     parser.add_argument("--checkpoint", required=True, metavar="FILE", help="weights")
+    parser.add_argument(
+        "--gamma",
+        type=float,
+        help="exponent for all videos, 1 is off (default: DATA.GAMMA.TEST for dark, off for light)",
+    )
     parser.add_argument("--top", type=cli.at_least_one, default=5, help="classes per video (default 5)")
     parser.add_argument("--json", metavar="FILE", help="write the answers as JSON")
     parser.add_argument("--render", metavar="DIR", help="write copies with the gamma-corrected frame and the answer")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
+from slowfast.datasets.loader import list_separators
 from slowfast.demo.encoding import write_h264
 from slowfast.lists.records import read_list
 from slowfast.utils.errors import InputError
@@ -124,7 +125,7 @@ def _lists(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding("data root", "problem", f"{root} does not exist", "see DATASET.md, or set DATA.PATH_PREFIX")
         return
     yield Finding("data root", "ok", str(root))
-    for name, (csv, folder) in cfg.DATA.SPLITS.items():
+    for name, (csv, folder, *_) in cfg.DATA.SPLITS.items():
         csv = csv or cfg.DATA.PSEUDO_CSV
         if not csv:
             continue
@@ -132,7 +133,7 @@ def _lists(cfg: CfgNode) -> Iterator[Finding]:
             records = read_list(
                 root / csv,
                 root / folder,
-                separator=cfg.DATA.PATH_LABEL_SEPARATOR,
+                separator=list_separators(cfg, name),
                 num_classes=cfg.MODEL.NUM_CLASSES,
                 labelled=False,
                 allow_outside=cfg.DATA.ALLOW_OUTSIDE,

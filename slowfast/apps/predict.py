@@ -11,6 +11,7 @@ from fvcore.common.config import CfgNode
 from PIL import Image, ImageDraw, ImageFont
 
 from slowfast.apps.check_videos import shown
+from slowfast.apps.light import Light, choose_light
 from slowfast.datasets.loader import build_file_loader
 from slowfast.engine.build import class_names
 from slowfast.engine.checkpoint import verify_checkpoint
@@ -38,6 +39,7 @@ class Answer:
         ranking: (class name, probability) from the most to the least likely; empty for an unreadable video.
         error: why the video could not be read.
         note: what could not be decoded of a video that was read in part.
+        light: what was done about its light.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Answer:
     ranking: list[tuple[str, float]]
     error: str = ""
     note: str = ""
+    light: Light = Light(1.0)
 
     def as_dict(self, top: int) -> dict[str, object]:
         """Return the answer with its `top` classes for JSON."""
@@ -55,6 +58,8 @@ class Answer:
             "answers": answers,
             "error": self.error or None,
             "note": self.note or None,
+            "gamma": self.light.gamma,
+            "light": self.light.reason or None,
         }
 
 
@@ -77,13 +82,14 @@ def find_videos(sources: Sequence[Path]) -> list[tuple[str, Path]]:
     return [(shown(name if times[name] == 1 else str(path)), path) for name, path in found]
 
 
-def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path]) -> list[Answer]:
+def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path], gamma: float | None = None) -> list[Answer]:
     """Return the answer for every video, in the order of the sources.
 
     Args:
         cfg: the network, its input, and TEST's views and crops.
         checkpoint: weights.
         sources: files and folders.
+        gamma: exponent for all videos; default by the light of each (see `light`).
 
     Raises:
         InputError: when sources or weights are wrong.
@@ -100,7 +106,9 @@ def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path]) -> li
                 f"{checkpoint}: {len(report.missing)} tensors of the network are not in it, {report.missing[0]!r} for"
                 f" example: it belongs to another configuration or to {cfg.MODEL.NUM_CLASSES} other classes"
             )
-        loader = build_file_loader(cfg, [path for _, path in videos], [name for name, _ in videos])
+        paths = [path for _, path in videos]
+        lights = choose_light(cfg, paths, gamma)
+        loader = build_file_loader(cfg, paths, [name for name, _ in videos], [light.gamma for light in lights])
         loader.max_failed = 1.0
         views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
         evaluator = Evaluator(
@@ -126,8 +134,9 @@ def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path]) -> li
             [] if name in loader.failed else _ranking(shares_K, classes),
             loader.failed.get(name, ""),
             loader.partial.get(name, ""),
+            light,
         )
-        for (name, path), shares_K in zip(videos, shares_NK)
+        for (name, path), shares_K, light in zip(videos, shares_NK, lights)
     ]
 
 
@@ -148,19 +157,19 @@ def table(answers: Sequence[Answer], top: int) -> str:
     lines = []
     for answer in answers:
         lines.append(answer.name)
+        lines += [f"  {answer.light.reason}"] if answer.light.reason else []
         lines += [f"  {100 * share:5.1f} %  {name}" for name, share in answer.ranking[:top]]
         lines += [f"  cannot be read: {answer.error}"] if answer.error else []
         lines += [f"  read in part: {answer.note}"] if answer.note else []
     return "\n".join(lines)
 
 
-def render(answer: Answer, folder: Path, gamma: float) -> Path | None:
+def render(answer: Answer, folder: Path) -> Path | None:
     """Write a copy of the clip: the frames as they are, beside them gamma-corrected, with the answer written in.
 
     Args:
         answer: of a video.
         folder: of the copies.
-        gamma: exponent of the right half.
 
     Returns:
         The copy, None for an unreadable video.
@@ -177,7 +186,7 @@ def render(answer: Answer, folder: Path, gamma: float) -> Path | None:
     if target.exists() and target.samefile(answer.path):
         raise InputError(f"{answer.path}: its copy would take its place: give --render another folder")
     video = StreamedVideo(answer.path)
-    frames = _labelled(video, gamma, f"{name} {100 * share:.0f} %")
+    frames = _labelled(video, answer.light.gamma, f"{name} {100 * share:.0f} %")
     write_h264(target, frames, fps=video.fps or ASSUMED_FPS, crf=_RENDER_CRF)
     return target
 

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ _MAX_BASE_DEPTH = 8
 _MAX_YAML_BYTES = 1 << 20
 _MAX_FILES = 100
 _MAX_VALUES = 100_000
+_SPLIT = re.compile(r"DATA\.SPLITS\.[^.]+")
+_CLASS_KEYS = ("DATA.CLASS_NAMES", "MODEL.NUM_CLASSES")
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,10 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
     known = flatten(get_cfg())
     values: dict[str, Any] = {}
     ignored: list[str] = []
-    for setting in settings:
-        if setting.key in known:
+    for setting in _without_outdated_names(settings):
+        if _SPLIT.fullmatch(setting.key):
+            _coerce(setting, known["DATA.SPLITS.test"], values, errors)
+        elif setting.key in known:
             _coerce(setting, known[setting.key], values, errors)
         elif is_legacy(setting.key):
             ignored.append(setting.key)
@@ -89,6 +94,19 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
         logger.warning("%s: keys without effect here: %s", path.name, " ".join(sorted(set(ignored))))
     cfg.freeze()
     return cfg
+
+
+def _without_outdated_names(settings: list[Setting]) -> list[Setting]:
+    """Return the settings without class names that a later number of classes does not fit: they were another set's."""
+    last = {setting.key: (place, setting.value) for place, setting in enumerate(settings)}
+    (names_at, names), (number_at, number) = (last.get(key, (-1, None)) for key in _CLASS_KEYS)
+    names, number = _literal(names), _literal(number)
+    if not (0 <= names_at < number_at and isinstance(names, list) and isinstance(number, int) and len(names) != number):
+        return settings
+    logger.warning(
+        "the %d DATA.CLASS_NAMES of the files before do not belong to %d classes: numbers", len(names), number
+    )
+    return [setting for setting in settings if setting.key != _CLASS_KEYS[0]]
 
 
 def _unnamed(conflicts: list[str], errors: list[str], known: dict[str, Any]) -> list[str]:
@@ -111,7 +129,8 @@ def flatten(cfg: CfgNode, prefix: str = "") -> dict[str, Any]:
 def config_difference(first: CfgNode, second: CfgNode) -> dict[str, tuple[Any, Any]]:
     """Return `{dotted key: (value in first, value in second)}` of the keys that differ."""
     left, right = flatten(first), flatten(second)
-    return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
+    keys = dict.fromkeys([*left, *right])  # splits may have any name
+    return {key: (left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)}
 
 
 def dump_config(cfg: CfgNode) -> str:
@@ -242,17 +261,23 @@ def _parse_overrides(opts: Sequence[str], errors: list[str]) -> list[Setting]:
     if len(opts) % 2:
         errors.append(f"overrides: '{opts[-1]}' has no value; give KEY VALUE pairs")
         opts = opts[:-1]
-    return [Setting(key, _literal(value), "overrides") for key, value in zip(opts[::2], opts[1::2])]
+    return [Setting(key, value, "overrides") for key, value in zip(opts[::2], opts[1::2])]
 
 
 def _literal(text: Any) -> Any:
-    """Return a Python literal, or the text itself."""
+    """Return a Python literal, a list as YAML writes it, or the text itself."""
     if not isinstance(text, str):
         return text
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
+        pass
+    if text.startswith("[") and len(text) < _MAX_YAML_BYTES:
+        try:
+            return yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError, ValueError):
+            return text
+    return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
 
 
 def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list[str]) -> None:
@@ -272,7 +297,7 @@ def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list
     nullable = default is None or setting.key in _NULLABLE
     if not fits or (value is None and not nullable):
         wanted = type(default).__name__
-        errors.append(f"{setting.origin}: {setting.key} is {setting.value!r}, a {wanted} is needed (like {default!r})")
+        errors.append(f"{setting.origin}: {setting.key} is {value!r}, a {wanted} is needed (like {default!r})")
         return
     values[setting.key] = value
 

@@ -124,7 +124,14 @@ def find_conflicts(cfg: CfgNode) -> list[str]:
         for key in wrong:
             *sections, leaf = key.split(".")
             value_of(cfg, ".".join(sections))[leaf] = value_of(get_cfg(), key)
-    rest = [*_wrong_values(cfg), *_wrong_run(cfg), *_wrong_tests(cfg), *_wrong_training(cfg), *_wrong_models(cfg)]
+    rest = [
+        *_wrong_values(cfg),
+        *_wrong_data(cfg),
+        *_wrong_run(cfg),
+        *_wrong_tests(cfg),
+        *_wrong_training(cfg),
+        *_wrong_models(cfg),
+    ]
     return [*wrong.values(), *(text for text in rest if not any(key in text for key in wrong))]
 
 
@@ -185,9 +192,20 @@ def _wrong_values(cfg: CfgNode) -> Iterator[str]:
     for role, gamma in cfg.DATA.GAMMA.items():
         if not 0 < gamma <= 10:
             yield f"DATA.GAMMA.{role} is {gamma}, a value above 0 and up to 10 is needed (1 is off)"
+
+
+def _wrong_data(cfg: CfgNode) -> Iterator[str]:
+    """Yield what no list can have."""
+    separator = cfg.DATA.PATH_LABEL_SEPARATOR
+    if not separator or set("\r\n") & set(separator):
+        yield f"DATA.PATH_LABEL_SEPARATOR is {separator!r}, what stands between name and label is needed"
     for name, split in cfg.DATA.SPLITS.items():
-        if len(split) != 2 or not all(isinstance(part, str) for part in split):
-            yield f"DATA.SPLITS.{name} is {split}, [list, folder] is needed"
+        if len(split) not in (2, 3) or not all(isinstance(part, str) for part in split):
+            yield f"DATA.SPLITS.{name} is {split}, [list, folder] or [list, folder, light] (or dark) is needed"
+        elif split[2:] not in ([], ["light"], ["dark"]):
+            yield f"DATA.SPLITS.{name} has {split[2]!r} as its third part, light or dark is needed"
+        if not re.fullmatch(r"\w+", name):
+            yield f"DATA.SPLITS.{name}: a name of letters, digits and _ is needed, because files are named after it"
 
 
 def _wrong_run(cfg: CfgNode) -> Iterator[str]:

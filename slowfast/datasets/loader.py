@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 from slowfast.datasets.frame_source import FrameSource
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
 from slowfast.datasets.sampling import FrameSampling
-from slowfast.datasets.splits import LABELLED_ROLES, check_role, resolve_split
+from slowfast.datasets.splits import LABELLED_ROLES, PSEUDO_SPLIT, check_role, gamma_role, is_light, resolve_split
 from slowfast.datasets.video_dataset import Collate, EvalDataset, TrainDataset
 from slowfast.datasets.video_loader import VideoLoader
 from slowfast.datasets.views import EvalViews, Normalisation, TrainViews
@@ -39,12 +39,13 @@ def build_dataset(
     Args:
         cfg: DATA, AUG, TRAIN, TEST and MODEL.NUM_CLASSES are read.
         split: a name of DATA.SPLITS.
-        role: source, target, bn, val_bright, val_dark or test; chooses the gamma and whether labels are needed.
+        role: source, target, bn, val, val_bright, val_dark or test; chooses, with the light of the split, the gamma,
+            and whether labels are needed.
         train: augmented clips, or test views.
         num_samples: augmented copies; default AUG.NUM_SAMPLE.
         views: temporal views; default TEST.NUM_ENSEMBLE_VIEWS for the role test, else 1.
         crops: 1 or 3; default TEST.NUM_SPATIAL_CROPS for the role test, else 1.
-        gamma: default DATA.GAMMA of the role.
+        gamma: default `gamma_of`.
         seed: default RNG_SEED.
 
     Raises:
@@ -55,12 +56,12 @@ def build_dataset(
     records = read_list(
         where.list_path,
         where.folder,
-        separator=cfg.DATA.PATH_LABEL_SEPARATOR,
+        separator=list_separators(cfg, split),
         num_classes=cfg.MODEL.NUM_CLASSES,
         labelled=role in LABELLED_ROLES,
         allow_outside=cfg.DATA.ALLOW_OUTSIDE,
     )
-    gamma = cfg.DATA.GAMMA[role.upper()] if gamma is None else gamma
+    gamma = gamma_of(cfg, split, role) if gamma is None else gamma
     testing = role == "test"
     if not train:
         return _eval_dataset(
@@ -79,6 +80,17 @@ def build_dataset(
         num_samples=cfg.AUG.NUM_SAMPLE if num_samples is None else num_samples,
         seed=split_seed(seed, split),
     )
+
+
+def gamma_of(cfg: CfgNode, split: str, role: str) -> float:
+    """Return the gamma of the clips of a split in a role: DATA.GAMMA, by the light of the split."""
+    return cfg.DATA.GAMMA[gamma_role(check_role(role), is_light(split, cfg.DATA.SPLITS)).upper()]
+
+
+def list_separators(cfg: CfgNode, split: str) -> tuple[str, ...]:
+    """Return the separators that a list may have; tables of pseudo-labels are always written with commas."""
+    own = cfg.DATA.PATH_LABEL_SEPARATOR
+    return (own, ",") if split == PSEUDO_SPLIT and own != "," else (own,)
 
 
 def build_loader(
@@ -134,19 +146,24 @@ def build_loader(
     return _loader(cfg, dataset, sampler, split, num_workers, persistent=True)
 
 
-def build_file_loader(cfg: CfgNode, paths: Sequence[Path], names: Sequence[str]) -> VideoLoader:
-    """Build the test batches of video files that stand in no list: TEST's views and crops, DATA.GAMMA.TEST.
+def build_file_loader(
+    cfg: CfgNode, paths: Sequence[Path], names: Sequence[str], gammas: Sequence[float] | None = None
+) -> VideoLoader:
+    """Build the test batches of video files that stand in no list: TEST's views and crops.
 
     Args:
         cfg: see `build_loader`.
         paths: files, existing or not.
         names: what the batches call them.
+        gammas: exponent of every file; default DATA.GAMMA.TEST.
     """
-    records = [ClipRecord(name, str(path), -1, None, row) for row, (name, path) in enumerate(zip(names, paths))]
+    gammas = [cfg.DATA.GAMMA.TEST] * len(paths) if gammas is None else gammas
+    files = zip(names, paths, gammas, strict=True)
+    records = [ClipRecord(name, str(path), -1, None, row, gamma) for row, (name, path, gamma) in enumerate(files)]
     dataset = _eval_dataset(
         cfg,
         records,
-        gamma=cfg.DATA.GAMMA.TEST,
+        gamma=1.0,
         views=cfg.TEST.NUM_ENSEMBLE_VIEWS,
         crops=cfg.TEST.NUM_SPATIAL_CROPS,
     )

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from slowfast.utils.errors import InputError
 
-ROLES = ("source", "target", "bn", "val_bright", "val_dark", "test")
+ROLES = ("source", "target", "bn", "val", "val_bright", "val_dark", "test")
 # Roles whose rows need labels: a loss or an accuracy is computed from them.
-LABELLED_ROLES = ("source", "target", "val_bright", "val_dark")
+LABELLED_ROLES = ("source", "target", "val", "val_bright", "val_dark")
 PSEUDO_SPLIT = "train_pseudo_label"
+# Splits that are light when their entry does not say it.
+_LIGHT_SPLITS = ("val_dry", "train_label")
+# What the light of a split makes of a role that does not say it: the role whose gamma its clips get.
+_LIGHT_ROLES = {"val": "val_bright", "test": "val_bright", "bn": "source"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ def resolve_split(name: str, splits: Mapping[str, Sequence[str]], root: Path, ps
 
     Args:
         name: a key of `splits`.
-        splits: name -> (list below the root, folder below the root).
+        splits: name -> (list below the root, folder below the root[, light or dark]).
         root: the data root.
         pseudo_csv: list of the pseudo-labelled split below the root.
 
@@ -41,12 +45,23 @@ def resolve_split(name: str, splits: Mapping[str, Sequence[str]], root: Path, ps
     """
     if name not in splits:
         raise InputError(f"the split {name!r} is unknown, DATA.SPLITS has {', '.join(splits)}")
-    list_name, folder = splits[name]
+    list_name, folder = splits[name][:2]
     if name == PSEUDO_SPLIT:
         list_name = pseudo_csv or list_name
     if not list_name:
         raise InputError(f"the split {name!r} has no list: set DATA.PSEUDO_CSV to a pseudo-label CSV below {root}")
     return Split(name, root / list_name, root / folder)
+
+
+def is_light(name: str, splits: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether the clips of a split are light: as its entry says, else by the names of the published splits."""
+    entry = splits.get(name, ())
+    return entry[2] == "light" if len(entry) > 2 else name in _LIGHT_SPLITS
+
+
+def gamma_role(role: str, light: bool) -> str:
+    """Return the role whose gamma clips get: validation, tests and adaptation see light clips as training does."""
+    return _LIGHT_ROLES.get(role, role) if light else {"val": "val_dark"}.get(role, role)
 
 
 def check_role(role: str) -> str:

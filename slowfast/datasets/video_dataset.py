@@ -12,6 +12,7 @@ from slowfast.datasets.sampler import Key
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.views import EvalFrames, EvalViews, TrainFrames, TrainViews, empty_clips
 from slowfast.lists.records import ClipRecord
+from slowfast.transforms.gamma import apply_gamma
 from slowfast.video import VideoError
 
 # Other videos tried in the place of a damaged one before the item is given up.
@@ -154,6 +155,8 @@ class EvalDataset(ClipDataset):
 
         frames_NHWC = self._frames(index, needed, item)
         if frames_NHWC is not None:
+            gamma = item.record.gamma
+            frames_NHWC = frames_NHWC if gamma is None else apply_gamma(frames_NHWC, gamma)
             item.frames = [EvalFrames(torch.from_numpy(frames_NHWC), torch.from_numpy(rows_VT[0]))]
         return item
 

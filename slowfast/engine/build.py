@@ -23,19 +23,12 @@ from slowfast.utils.paths import repo_path
 
 logger = logging.getLogger(__name__)
 
-ARID_CLASSES = ("Drink", "Jump", "Pick", "Pour", "Push", "Run", "Sit", "Stand", "Turn", "Walk", "Wave")
 _DTYPES = {"off": None, "fp16": torch.float16, "bf16": torch.bfloat16}
-# The role of a validation split decides its gamma.
-_BRIGHT_SPLITS = ("val_dry", "train_label")
 
 
 def class_names(cfg: CfgNode) -> list[str]:
-    """Return the K class names: DATA.CLASS_NAMES, ARID's for 11 classes, else numbers."""
-    if cfg.DATA.CLASS_NAMES:
-        return list(cfg.DATA.CLASS_NAMES)
-    if len(ARID_CLASSES) == cfg.MODEL.NUM_CLASSES:
-        return list(ARID_CLASSES)
-    return [str(index) for index in range(cfg.MODEL.NUM_CLASSES)]
+    """Return the K class names: DATA.CLASS_NAMES, else numbers."""
+    return list(cfg.DATA.CLASS_NAMES) or [str(index) for index in range(cfg.MODEL.NUM_CLASSES)]
 
 
 def autocast_dtype(cfg: CfgNode, device: torch.device) -> torch.dtype | None:
@@ -133,7 +126,7 @@ def build_train_loaders(cfg: CfgNode) -> list[Any]:
 
 
 def build_bn_loader(cfg: CfgNode, split: str, *, gamma: float | None = None) -> Any:
-    """Return training batches of the split that the BatchNorm statistics adapt to (gamma: DATA.GAMMA.BN)."""
+    """Return training batches of the split that the BatchNorm statistics adapt to (gamma: `gamma_of` the role bn)."""
     return build_loader(cfg, split, "bn", train=True, gamma=gamma, **_place())
 
 
@@ -153,7 +146,7 @@ def build_evaluator(
     gamma: float | None = None,
     score: str = "logits",
 ) -> Evaluator:
-    """Return an evaluator of a split; without `gamma` its role (`val_bright`, `val_dark`, `test`) decides."""
+    """Return an evaluator of a split; without `gamma` role and light of the split decide."""
     loader = build_loader(cfg, split, role, train=False, views=views, crops=crops, gamma=gamma, **_place())
     records = loader.dataset.records
     return Evaluator(
@@ -174,8 +167,8 @@ def build_evaluator(
 
 
 def validation_role(split: str) -> str:
-    """Return the role of a split in validation; it decides the gamma."""
-    return "val_bright" if split in _BRIGHT_SPLITS else "val_dark"
+    """Return the role of a split in validation; whether it is light or dark stands in DATA.SPLITS."""
+    return "val"
 
 
 def start_path(cfg: CfgNode) -> Path | None:

@@ -12,6 +12,8 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from slowfast.config import TestSetting, dump_config, parse_also
+from slowfast.datasets.loader import gamma_of
+from slowfast.datasets.splits import is_light
 from slowfast.engine.build import (
     build_bn_loader,
     build_evaluator,
@@ -182,7 +184,7 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> 
     for setting in dict.fromkeys([main, *map(parse_also, cfg.TEST.ALSO)]):
         # So that a test is the same in the run that trained and in a later one.
         seed_generators(cfg)
-        gamma = cfg.DATA.GAMMA.TEST if setting.gamma is None else setting.gamma
+        gamma = gamma_of(cfg, setting.split, "test") if setting.gamma is None else setting.gamma
         if setting.bn_split:
             _adapt_to(cfg, model, setting.bn_split, gamma, device)
         evaluator = build_evaluator(
@@ -205,8 +207,8 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> 
 
 
 def _adapt_to(cfg: CfgNode, model: nn.Module, split: str, gamma: float, device: torch.device) -> None:
-    """Take the BatchNorm statistics from a split, seen with the gamma of the test (labelled clips with their own)."""
-    gamma = cfg.DATA.GAMMA.SOURCE if split == "train_label" else gamma
+    """Take the BatchNorm statistics from a split, seen with the gamma of the test (light clips with their own)."""
+    gamma = gamma_of(cfg, split, "bn") if is_light(split, cfg.DATA.SPLITS) else gamma
     loader = build_bn_loader(cfg, split, gamma=gamma)
     loader.set_epoch(0)
     adapt_batchnorm(

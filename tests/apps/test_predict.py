@@ -41,7 +41,8 @@ def test_probabilities_are_those_of_the_network(made):
     assert list(answers) == ["a.mp4", "broken.mp4", "deep/a.mp4", "deep/b.mp4"]
     from slowfast.datasets.loader import build_file_loader
 
-    loader = build_file_loader(cfg, [root / "clips/deep/b.mp4"], ["b"])
+    assert answers["deep/b.mp4"].light.gamma == 1.0 and "light, mean grey" in table([answers["deep/b.mp4"]], top=1)
+    loader = build_file_loader(cfg, [root / "clips/deep/b.mp4"], ["b"], [1.0])
     with torch.no_grad():
         expected = model(next(iter(loader))["clips"]).mean(0).softmax(-1).numpy()
     ranking = answers["deep/b.mp4"].ranking
@@ -78,8 +79,9 @@ def test_weights_of_other_classes_are_refused(made):
 
 def test_copies_show_both_pictures_and_the_answer(made, tmp_path):
     root, cfg, _ = made
-    answers = predict_files(cfg, root / "weights.pth", [root / "clips/deep"])
-    target = render(answers[0], tmp_path, 0.25)
+    answers = predict_files(cfg, root / "weights.pth", [root / "clips/deep"], 0.25)
+    assert answers[0].light.reason == "gamma 0.25 as given"
+    target = render(answers[0], tmp_path)
     assert target == tmp_path / "a.mp4"
     with open_video(target) as copy, open_video(answers[0].path) as video:
         left, right = np.split(copy.get_frames([5])[0].astype(int), 2, axis=1)
@@ -95,9 +97,9 @@ def test_copies_spare_the_videos_and_each_other(tmp_path):
     answers = [Answer(path.name, path, [("run", 0.75)]) for path in (clip, other)]
     before = clip.read_bytes()
     with pytest.raises(InputError, match="another folder"):
-        render(answers[0], tmp_path, 0.25)
+        render(answers[0], tmp_path)
     assert clip.read_bytes() == before
-    assert [render(answer, tmp_path / "out", 0.25).name for answer in answers] == ["a.mp4", "a.mkv.mp4"]
+    assert [render(answer, tmp_path / "out").name for answer in answers] == ["a.mp4", "a.mkv.mp4"]
 
 
 def test_command(made, repo, tmp_path):

@@ -12,8 +12,10 @@ from slowfast.lists.tables import read_names
 @pytest.mark.parametrize(
     ("row", "separator", "name", "label"),
     [
-        ("a b.mp4 3", " ", "a b.mp4", 3), ("a b.mp4,3", ",", "a b.mp4", 3), ("kick, hard.mp4 3", " ", "kick, hard.mp4", 3),
-        ("a,1,b.mp4,-1", ",", "a,1,b.mp4", -1), ("clip 1 3", " ", "clip 1", 3), ("cam 2020 11 05 3", " ", "cam 2020 11 05", 3),
+        ("a b.mp4 3", " ", "a b.mp4", 3), ("a b.mp4,3", ",", "a b.mp4", 3),
+        ("kick, hard.mp4 3", " ", "kick, hard.mp4", 3),
+        ("a,1,b.mp4,-1", ",", "a,1,b.mp4", -1), ("clip 1 3", " ", "clip 1", 3),
+        ("cam 2020 11 05 3", " ", "cam 2020 11 05", 3),
         ("a;b.mp4;2", ";", "a;b.mp4", 2), ("a.mp4\t4", "\t", "a.mp4", 4), ("x 1 2 3 4", " ", "x 1 2 3", 4),
         ('"x, 1, 2",5', ",", "x, 1, 2", 5), ("./a.mp4,1", ",", "./a.mp4", 1),
     ],
