@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gen_pseudo_tools.stage import run_stage
+from slowfast.apps.stages import run_stage
 
 if __name__ == "__main__":
     run_stage(2)

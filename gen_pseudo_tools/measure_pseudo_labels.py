@@ -6,14 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
-
-from gen_pseudo_tools.select_thresholds import truth_of
+from slowfast.apps.selection import Sources, measure
 from slowfast.ensemble.calibration import CALIBRATIONS
-from slowfast.ensemble.label_free import RULES, choose, precision_at, rank_pool
-from slowfast.ensemble.pool import build_pool
-from slowfast.ensemble.predictions import load_predictions
-from slowfast.lists.tables import read_names, read_table
+from slowfast.ensemble.label_free import RULES
+from slowfast.lists.rows import add_separator_argument
 from slowfast.utils import cli
 from slowfast.utils.files import write_json
 from slowfast.utils.paths import argument_path
@@ -33,6 +29,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tables", metavar="CSV", nargs="+", default=[], help="pseudo-label tables, oldest first")
     parser.add_argument("--list", metavar="CSV", help="the pool; default: the videos of the newest input")
     parser.add_argument("--truth", metavar="CSV", required=True, help="rows `name,label`; may cover a part of the pool")
+    add_separator_argument(parser)
     parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(RULES), help="default: all")
     parser.add_argument("--calibration", choices=CALIBRATIONS, default=CALIBRATIONS[0], help="of voters")
     parser.add_argument("--coverages", nargs="+", type=float, default=COVERAGES, metavar="X", help="shares in (0, 1]")
@@ -40,41 +37,13 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def shown_percent(value: float) -> str:
-    """Return a percentage for the table, a dash where a coverage cannot be reached."""
-    return f"{value:.2f}" if np.isfinite(value) else "-"
-
-
 def main() -> None:
     """Rank the pool by every rule and compare with the labels."""
     args = parse()
-    names = read_names(argument_path(args.list))[0] if args.list else None
-    pool = build_pool(
-        [load_predictions(argument_path(path)) for path in args.predictions],
-        [read_table(argument_path(path)) for path in args.tables],
-        names,
-        args.calibration,
-        args.list or "the list",
-    )
-    truth_N = truth_of(pool.names, argument_path(args.truth), pool.newest.shape[1])
-    print(
-        "| rule | " + " | ".join(f"{100 * share:g} %" for share in args.coverages) + " | own choice: kept, precision |"
-    )
-    print("|---" * (len(args.coverages) + 2) + "|")
-    figures = {}
-    for rule in args.rules:
-        ranking = rank_pool(pool.newest, pool.witnesses, rule)
-        curve = [100 * precision_at(ranking, truth_N, share) for share in args.coverages]
-        own = choose(ranking)
-        known = own[truth_N[own] >= 0]
-        kept = 100 * len(known) / int((truth_N >= 0).sum())
-        right = 100 * float((ranking.labels[known] == truth_N[known]).mean()) if len(known) else float("nan")
-        print(f"| {rule} | " + " | ".join(map(shown_percent, curve)) + f" | {kept:.1f}, {right:.2f} |")
-        figures[rule] = {
-            "coverage": list(args.coverages),
-            "precision": [value if np.isfinite(value) else None for value in curve],
-            "own": [kept, right if np.isfinite(right) else None],
-        }
+    predictions, tables = ([argument_path(path) for path in paths] for paths in (args.predictions, args.tables))
+    pool_list = [argument_path(args.list)] if args.list else []
+    sources = Sources(predictions, tables, pool_list, args.separator, args.calibration)
+    figures = measure(sources, argument_path(args.truth), args.rules, args.coverages)
     if args.json is not None:
         write_json(Path(args.json).expanduser().absolute(), figures)
 

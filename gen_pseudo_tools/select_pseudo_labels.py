@@ -6,17 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
-
-from gen_pseudo_tools.stage import output_path, shown
+from slowfast.apps.selection import Sources, Wish, select
+from slowfast.apps.stages import output_path
 from slowfast.ensemble.calibration import CALIBRATIONS
-from slowfast.ensemble.label_free import DEFAULT_RULE, RULES, choose, rank_pool
-from slowfast.ensemble.pool import Pool, build_pool
-from slowfast.ensemble.predictions import load_predictions
-from slowfast.lists.tables import read_names, read_table, write_table
+from slowfast.ensemble.label_free import DEFAULT_RULE, RULES
+from slowfast.lists.rows import add_separator_argument
 from slowfast.utils import cli
-from slowfast.utils.errors import InputError
-from slowfast.utils.files import sha256_of, write_json
 from slowfast.utils.paths import argument_path
 
 
@@ -31,7 +26,7 @@ def share(text: str) -> float:
 def shares(text: str) -> list[float]:
     """Return the wanted class shares."""
     values = [float(part) for part in text.split(",")]
-    if not all(np.isfinite(value) and value > 0 for value in values):
+    if not all(0 < value < float("inf") for value in values):
         raise argparse.ArgumentTypeError(f"{text} is not a list of positive numbers, one for each class")
     return values
 
@@ -56,6 +51,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--calibration", choices=CALIBRATIONS, default=CALIBRATIONS[0], help=f"of voters; default {CALIBRATIONS[0]}"
     )
+    add_separator_argument(parser)
+    parser.add_argument(
+        "--fixed", metavar="CSV", help="rows `name,label` of a person, -1: never use; they win over every rule"
+    )
     parser.add_argument("--sort", action="store_true", help="write the most confident rows first, not in list order")
     parser.add_argument("--output", metavar="CSV", required=True, help="table to write; a JSON is written beside it")
     args = parser.parse_args()
@@ -64,61 +63,13 @@ def parse() -> argparse.Namespace:
     return args
 
 
-def read_pool(args: argparse.Namespace, inputs: dict[str, list[Path]]) -> Pool:
-    """Read all inputs and put them side by side."""
-    names = read_names(inputs["list"][0])[0] if inputs["list"] else None
-    pool = build_pool(
-        [load_predictions(path) for path in inputs["predictions"]],
-        [read_table(path) for path in inputs["tables"]],
-        names,
-        args.calibration,
-        args.list or "the list",
-    )
-    classes = pool.newest.shape[1]
-    if args.shares is not None and len(args.shares) != classes:
-        raise InputError(f"--shares has {len(args.shares)} numbers, but there are {classes} classes; give one for each")
-    return pool
-
-
 def main() -> None:
     """Rank the pool, select, write the table and what it was made from."""
     args = parse()
-    given = {"predictions": args.predictions, "tables": args.tables, "list": [args.list] if args.list else []}
-    inputs = {kind: [argument_path(path) for path in paths] for kind, paths in given.items()}
-    output = output_path(args.output, "")
-    pool = read_pool(args, inputs)
-    # Before anything is written, because the output may take the place of an input.
-    parents = {
-        kind: [{"path": shown(path), "sha256": sha256_of(path)} for path in paths] for kind, paths in inputs.items()
-    }
-    ranking = rank_pool(pool.newest, pool.witnesses, args.rule, args.shares)
-    rows = choose(ranking, args.coverage)
-    missing = np.flatnonzero(~np.isfinite(ranking.score))
-    if len(missing):
-        print(
-            f"warning: {len(missing)} of {len(pool.names)} videos have no scores and are never selected,"
-            f" first {pool.names[missing[0]]}",
-            file=sys.stderr,
-        )
-    if not args.sort:
-        rows = np.sort(rows)
-    write_table(output, [pool.names[row] for row in rows], ranking.labels[rows], ranking.probs[rows])
-    per_class = np.bincount(ranking.labels[rows], minlength=pool.newest.shape[1]).tolist()
-    record = {
-        "rule": args.rule,
-        "coverage": args.coverage,
-        "shares": args.shares,
-        "inputs": parents,
-        "calibration": args.calibration if args.predictions else None,
-        "temperatures": pool.temperatures,
-        "pool": len(pool.names),
-        "kept": len(rows),
-        "kept_per_class": per_class,
-        "without_scores": len(missing),
-        "output": {"path": shown(output), "sha256": sha256_of(output)},
-    }
-    write_json(output.with_suffix(".json"), record)
-    print(f"{args.rule}: kept {len(rows)} of {len(pool.names)} rows, written to {shown(output)}")
+    given = (args.predictions, args.tables, [args.list] if args.list else [], [args.fixed] if args.fixed else [])
+    predictions, tables, pool_list, fixed = ([argument_path(path) for path in paths] for paths in given)
+    sources = Sources(predictions, tables, pool_list, args.separator, args.calibration)
+    select(sources, Wish(args.rule, args.coverage, args.shares, args.sort, fixed), output_path(args.output, ""))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from slowfast.lists.rows import add_separator_argument
 from slowfast.utils import cli
 
 
@@ -45,7 +46,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("source", metavar="LIST_OR_DIR", help="a list (name, label) or a folder searched at any depth")
     parser.add_argument("--folder", help="folder of a list's videos (default: found beside the list)")
-    parser.add_argument("--separator", help="between the columns of a list (default: found from the list)")
+    add_separator_argument(parser)
     parser.add_argument("--output", default="report.csv", help="table (default report.csv); the summary is beside it")
     parser.add_argument("--workers", type=cli.at_least_one, help="processes (default: one a core)")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one video (default 300)")

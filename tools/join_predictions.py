@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.ensemble.fuse import join_voters
 from slowfast.ensemble.predictions import concatenate, load_predictions, save_predictions
+from slowfast.lists.rows import add_separator_argument
 from slowfast.lists.tables import read_names
 from slowfast.utils import cli
 from slowfast.utils.paths import argument_path
@@ -27,6 +28,7 @@ def parse() -> argparse.Namespace:
         metavar="CSV",
         help="list of all rows: files with names are put into its order, files without names get its names",
     )
+    add_separator_argument(parser)
     parser.add_argument("--output", metavar="PKL", required=True, help="file to write")
     return parser.parse_args()
 
@@ -37,7 +39,7 @@ def main() -> None:
     joined = concatenate([load_predictions(argument_path(path)) for path in args.predictions])
     if args.list is not None:
         list_file = argument_path(args.list)
-        joined = join_voters({"joined": joined}, read_names(list_file)[0], str(list_file))["joined"]
+        joined = join_voters({"joined": joined}, read_names(list_file, args.separator)[0], str(list_file))["joined"]
     output = Path(args.output).expanduser().absolute()
     save_predictions(output, joined)
     named = "with" if joined.video_names else "without"

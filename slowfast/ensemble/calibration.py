@@ -9,6 +9,7 @@ import numpy as np
 
 from slowfast.ensemble.fuse import softmax
 from slowfast.ensemble.predictions import Predictions
+from slowfast.utils.errors import InputError
 
 CALIBRATIONS = ("agreement", "standardise", "none")
 _TINY = 1e-12
@@ -25,6 +26,9 @@ def clip_probabilities(predictions: Predictions) -> np.ndarray:
 
     Returns:
         float64 (N, K), rows sum to 1; NaN where a video has no scores.
+
+    Raises:
+        InputError: probabilities that are negative or all zero.
     """
     scores_NK = predictions.video_preds.astype(np.float64)
     scores_NK[predictions.missing] = np.nan
@@ -35,7 +39,16 @@ def clip_probabilities(predictions: Predictions) -> np.ndarray:
         looks_like_probs = len(known_NK) > 0 and known_NK.min() >= 0 and np.ptp(sums_N) < 1e-2 * sums_N.max()
         kind = "probs" if looks_like_probs else "logits"
     if kind == "probs":
-        return scores_NK / scores_NK.sum(axis=1, keepdims=True)
+        sums_N = scores_NK.sum(axis=1)
+        bad = np.flatnonzero((scores_NK < 0).any(axis=1) | (sums_N == 0))
+        if len(bad):
+            what = "a negative number" if sums_N[bad[0]] else "zeros only"
+            name = f" ({predictions.video_names[bad[0]]!r})" if predictions.video_names else ""
+            raise InputError(
+                f"{predictions.source} says that it holds probabilities, but row {bad[0] + 1}{name} has {what}; test"
+                " the model again, with TEST.SCORE logits if these are logits"
+            )
+        return scores_NK / sums_N[:, None]
     return softmax(scores_NK / (predictions.num_views or 1))
 
 

@@ -20,6 +20,11 @@ WITNESS_WEIGHT = 0.25
 BALANCE_WEIGHT = 0.5
 # A source with at least this share of the pool is aligned; a smaller one is a selection with shares of its own.
 WHOLE_POOL = 0.9
+# What a pool needs so that its class shares say something about the model: rows per class, labels of at least this
+# share of the classes, and factors that overturn no label surer than this many times the next class.
+ROWS_PER_CLASS = 10
+LABELLED_CLASSES = 0.5
+LARGEST_FACTOR = 50.0
 _TINY = 1e-12
 
 
@@ -33,12 +38,14 @@ class Ranking:
         confidence: float64 (N,), the rule's confidence; -inf for rows without scores.
         score: float64 (N,), rows are selected from the largest score on, equal ones by their confidence; -inf for
             rows without scores.
+        unaligned: why the rule aligned nothing though it does elsewhere; empty when it did, or never does.
     """
 
     labels: np.ndarray
     probs: np.ndarray
     confidence: np.ndarray
     score: np.ndarray
+    unaligned: str = ""
 
     def order(self) -> np.ndarray:
         """Return all rows, best first, as int64 (N,)."""
@@ -110,8 +117,25 @@ def _places_within(labels_N: np.ndarray, score_N: np.ndarray) -> np.ndarray:
     return places_N
 
 
-def _align_if_whole(probs_NK: np.ndarray, covered: float, shares_K: np.ndarray | None) -> np.ndarray:
-    return align(probs_NK, shares_K) if covered >= WHOLE_POOL or shares_K is not None else probs_NK
+def _align_if_sound(probs_NK: np.ndarray, covered: float, shares_K: np.ndarray | None) -> tuple[np.ndarray, str]:
+    """Return aligned probabilities, or the given ones and why the pool cannot bear an alignment."""
+    if shares_K is not None:
+        return align(probs_NK, shares_K), ""
+    known_MK = probs_NK[~np.isnan(probs_NK).any(axis=1)]
+    (rows, classes), found = known_MK.shape, len(np.unique(known_MK.argmax(axis=1)))
+    if covered < WHOLE_POOL:
+        return probs_NK, f"only {100 * covered:.0f} % of the pool have scores, a selection has shares of its own"
+    if rows < ROWS_PER_CLASS * classes:
+        return probs_NK, f"{rows} videos are too few for the shares of {classes} classes ({ROWS_PER_CLASS * classes})"
+    if found < LABELLED_CLASSES * classes:
+        return probs_NK, f"the pool is one-sided, {found} of {classes} classes are the likeliest of any video"
+    aligned_NK = align(probs_NK)
+    aligned_MK = aligned_NK[~np.isnan(probs_NK).any(axis=1)]
+    gains_MK = np.maximum(aligned_MK, _TINY) / np.maximum(known_MK, _TINY)
+    factor = float(np.median(gains_MK.max(axis=1) / gains_MK.min(axis=1)))
+    if factor > LARGEST_FACTOR:
+        return probs_NK, f"equal shares would weigh one class {factor:.3g} times as much as another"
+    return aligned_NK, ""
 
 
 @dataclass
@@ -211,6 +235,7 @@ RULES: dict[str, Callable[[Sources], Ranking]] = {
     "confidence": confidence_rule,
 }
 DEFAULT_RULE = "stable"
+ALIGNING = ("stable", "agreement", "aligned", "keep-better")
 
 
 def rank_pool(
@@ -225,8 +250,9 @@ def rank_pool(
         newest_NK: float (N, K) probabilities of the newest round; NaN rows have no scores and rank last.
         witnesses: further probabilities of the same rows: single voters, earlier rounds; NaN where a row is missing.
         rule: a name of `RULES`.
-        shares_K: class shares that aligning rules aim at. By default equal ones, and nothing is aligned that covers
-            less than 90 % of the pool: a selection has shares of its own.
+        shares_K: class shares that aligning rules aim at. By default equal ones where the pool can bear that: a
+            source that covers less than 90 % of it, has few rows for its classes, is one-sided or would need extreme
+            factors stays as it is (`Ranking.unaligned` says why).
 
     Raises:
         InputError: the rule is unknown or no row has scores.
@@ -238,39 +264,56 @@ def rank_pool(
     if not known_N.any():
         raise InputError("no row of the pool has scores, so nothing can be selected; check the predictions")
     witnesses = [np.asarray(witness_NK, dtype=np.float64)[known_N] for witness_NK in witnesses]
-    sources = Sources(
-        newest_NK[known_N],
-        _align_if_whole(newest_NK[known_N], known_N.mean(), shares_K),
-        witnesses,
-        [_align_if_whole(w_NK, 1.0 - np.isnan(w_NK).any(axis=1).mean(), shares_K) for w_NK in witnesses],
-    )
-    part = RULES[rule](sources)
+    aligned_NK, unaligned = _align_if_sound(newest_NK[known_N], known_N.mean(), shares_K)
+    covered = [1.0 - np.isnan(witness_NK).any(axis=1).mean() for witness_NK in witnesses]
+    aligned = [_align_if_sound(*source, shares_K)[0] for source in zip(witnesses, covered)]
+    part = RULES[rule](Sources(newest_NK[known_N], aligned_NK, witnesses, aligned))
     labels_N = np.zeros(len(newest_NK), dtype=np.int64)
     probs_NK = np.full(newest_NK.shape, np.nan)
     confidence_N, score_N = np.full(len(newest_NK), -np.inf), np.full(len(newest_NK), -np.inf)
     labels_N[known_N], probs_NK[known_N] = part.labels, part.probs
     confidence_N[known_N], score_N[known_N] = part.confidence, part.score
-    return Ranking(labels_N, probs_NK, confidence_N, score_N)
+    return Ranking(labels_N, probs_NK, confidence_N, score_N, unaligned if rule in ALIGNING else "")
 
 
-def choose(ranking: Ranking, coverage: float | None = None) -> np.ndarray:
+def choose(ranking: Ranking, coverage: float | None = None, taken: int = 0) -> np.ndarray:
     """Return the selected rows, best first.
 
     Args:
         ranking: from `rank_pool`.
         coverage: share of the pool to keep, in (0, 1]; None keeps as many rows as have at least the mean
             confidence (the global part of FreeMatch's threshold, Wang et al., ICLR 2023).
+        taken: rows of the coverage that are selected already.
 
     Returns:
         int64 row numbers; never a row without scores, so possibly fewer than asked for.
     """
     known_N = np.isfinite(ranking.score)
-    if coverage is None:
+    if coverage is not None:
+        count = max(0 if taken else 1, round(coverage * len(known_N)) - taken)
+    elif known_N.any():
         known_confidence = ranking.confidence[known_N]
         count = int((known_confidence >= known_confidence.mean()).sum())
     else:
-        count = max(1, round(coverage * len(known_N)))
+        count = 0
     return ranking.order()[: min(count, int(known_N.sum()))]
+
+
+def fix_rows(ranking: Ranking, labels_N: np.ndarray) -> np.ndarray:
+    """Put a person's labels into a ranking; no rule selects these rows any more.
+
+    Args:
+        ranking: changed in place.
+        labels_N: int (N,): a class, -1 for a row that is never used, -2 for one that nobody looked at.
+
+    Returns:
+        int64, the rows that have a class, to be selected before all others.
+    """
+    given = np.flatnonzero(labels_N >= 0)
+    ranking.labels[given] = labels_N[given]
+    ranking.probs[given] = np.eye(ranking.probs.shape[1])[labels_N[given]]
+    ranking.score[labels_N > -2] = -np.inf
+    return given
 
 
 def precision_at(ranking: Ranking, truth_N: np.ndarray, coverage: float) -> float:

@@ -1,4 +1,4 @@
-"""What the four stage tools share: read four PKLs and a list, vote, select, write the table and its JSON."""
+"""The published pseudo-label stages: read four PKLs and a list, vote, select, write the table and its JSON."""
 
 import argparse
 import sys
@@ -10,6 +10,7 @@ from slowfast.ensemble.fuse import join_voters, softmax, unexpected_kinds, weigh
 from slowfast.ensemble.predictions import Predictions, load_predictions
 from slowfast.ensemble.rules import StageRules, stage_rules
 from slowfast.ensemble.select import select_by_thresholds
+from slowfast.lists.rows import add_separator_argument
 from slowfast.lists.tables import read_names, write_table
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
@@ -87,7 +88,7 @@ def generate(stage: int, args: argparse.Namespace) -> int:
     list_file = input_path(args.list, "data/total_unlabel.csv")
     output = output_path(args.output, f"data/pseudo/stage{stage}.csv")
     paths = {voter: input_path(getattr(args, voter), rules.inputs[voter]) for voter in VOTERS}
-    names, _ = read_names(list_file)
+    names, _ = read_names(list_file, args.separator)
     voters = load_voters(paths, rules, names, shown(list_file))
     check_class_count(voters, len(rules.thresholds))
     missing_N = report_missing(voters, names)
@@ -136,6 +137,7 @@ def run_stage(stage: int) -> None:
             f"python gen_pseudo_tools/generate_pseudo_label_stage{stage}.py --output data/pseudo/stage{stage}.csv",
         )
         parser.add_argument("--list", metavar="CSV", help="rows `name,label`; default data/total_unlabel.csv")
+        add_separator_argument(parser)
         add_voter_arguments(parser, required=False)
         parser.add_argument(
             "--output", metavar="CSV", help=f"default data/pseudo/stage{stage}.csv; a JSON is written beside it"

@@ -1,0 +1,209 @@
+"""Label-free selection of pseudo-labels: a pool from files, a table with its record, and measured precision.
+
+Legend: N videos, K classes.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from slowfast.apps.stages import shown
+from slowfast.apps.thresholds import truth_of
+from slowfast.ensemble.label_free import DEFAULT_RULE, Ranking, choose, fix_rows, precision_at, rank_pool
+from slowfast.ensemble.pool import Pool, build_pool
+from slowfast.ensemble.predictions import load_predictions
+from slowfast.lists.names import check_unique, video_key
+from slowfast.lists.tables import read_names, read_table, write_table
+from slowfast.utils.errors import InputError
+from slowfast.utils.files import sha256_of, write_json
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files that a pool is made of.
+
+    Attributes:
+        predictions: one PKL for each voter.
+        tables: pseudo-label tables, oldest first.
+        list: the pool; empty: the videos of the newest input.
+        separator: of list and tables; None: found.
+        calibration: of voters.
+    """
+
+    predictions: Sequence[Path] = ()
+    tables: Sequence[Path] = ()
+    list: Sequence[Path] = ()
+    separator: str | None = None
+    calibration: str = "agreement"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be selected.
+
+    Attributes:
+        rule: a name of `label_free.RULES`.
+        coverage: share of the pool; None: the rule's.
+        shares: class shares that aligning rules aim at; None: equal ones.
+        sort: the most confident rows first, not in list order.
+        fixed: rows `name,label` of a person, label -1: never use.
+    """
+
+    rule: str = DEFAULT_RULE
+    coverage: float | None = None
+    shares: Sequence[float] | None = None
+    sort: bool = False
+    fixed: Sequence[Path] = field(default=())
+
+
+def read_pool(sources: Sources) -> Pool:
+    """Read all inputs and put them side by side."""
+    return build_pool(
+        [load_predictions(path) for path in sources.predictions],
+        [read_table(path, sources.separator) for path in sources.tables],
+        read_names(sources.list[0], sources.separator)[0] if sources.list else None,
+        sources.calibration,
+        shown(sources.list[0]) if sources.list else "the list",
+    )
+
+
+def read_fixed(path: Path, pool: Pool, separator: str | None = None) -> np.ndarray:
+    """Return a person's labels for the pool, int64 (N,): a class, -1 never to be used, -2 not looked at.
+
+    Raises:
+        InputError: the file names no video of the pool, one twice, or a class that does not exist.
+    """
+    names, labels = read_names(path, separator, labelled=True)
+    check_unique(names, shown(path))
+    wrong = np.flatnonzero((labels < -1) | (labels >= pool.newest.shape[1]))
+    if len(wrong):
+        raise InputError(
+            f"{shown(path)}: {names[wrong[0]]!r} has the label {labels[wrong[0]]}, 0 to {pool.newest.shape[1] - 1} or"
+            " -1 (never use) is needed"
+        )
+    label_of = dict(zip(map(video_key, names), labels.tolist()))
+    labels_N = np.array([label_of.get(video_key(name), -2) for name in pool.names], np.int64)
+    found = int((labels_N > -2).sum())
+    if not found:
+        raise InputError(f"{shown(path)} names none of the videos of the pool; give corrections of the same videos")
+    if found < len(names):
+        _say(f"warning: {len(names) - found} of {len(names)} rows of {shown(path)} name no video of the pool")
+    return labels_N
+
+
+def select(sources: Sources, wish: Wish, output: Path) -> None:
+    """Rank the pool, select, write the table and beside it what it was made from."""
+    pool = read_pool(sources)
+    classes = pool.newest.shape[1]
+    if wish.shares is not None and len(wish.shares) != classes:
+        raise InputError(f"--shares has {len(wish.shares)} numbers, but there are {classes} classes; give one for each")
+    inputs = {"predictions": sources.predictions, "tables": sources.tables, "list": sources.list}
+    inputs |= {"fixed": wish.fixed} if wish.fixed else {}
+    # Before anything is written, because the output may take the place of an input.
+    parents = {
+        kind: [{"path": shown(path), "sha256": sha256_of(path)} for path in paths] for kind, paths in inputs.items()
+    }
+    ranking = rank_pool(pool.newest, pool.witnesses, wish.rule, wish.shares)
+    missing = np.flatnonzero(~np.isfinite(ranking.score))
+    rows, fixed = _chosen(ranking, pool, wish, sources.separator)
+    _tell(ranking, pool, rows, missing)
+    if not wish.sort:
+        rows = np.sort(rows)
+    write_table(output, [pool.names[row] for row in rows], ranking.labels[rows], ranking.probs[rows])
+    record = {
+        "rule": wish.rule,
+        "coverage": wish.coverage,
+        "shares": wish.shares,
+        "inputs": parents,
+        "calibration": sources.calibration if sources.predictions else None,
+        "temperatures": pool.temperatures,
+        "unaligned": ranking.unaligned,
+        **fixed,
+        "pool": len(pool.names),
+        "kept": len(rows),
+        "kept_per_class": np.bincount(ranking.labels[rows], minlength=classes).tolist(),
+        "without_scores": len(missing),
+        "output": {"path": shown(output), "sha256": sha256_of(output)},
+    }
+    write_json(output.with_suffix(".json"), record)
+    print(f"{wish.rule}: kept {len(rows)} of {len(pool.names)} rows, written to {shown(output)}")
+
+
+def _chosen(
+    ranking: Ranking, pool: Pool, wish: Wish, separator: str | None
+) -> tuple[np.ndarray, dict[str, dict[str, int]]]:
+    """Return the selected rows, best first, and what corrections did; theirs come before all others."""
+    if not wish.fixed:
+        return choose(ranking, wish.coverage), {}
+    labels_N = read_fixed(wish.fixed[0], pool, separator)
+    ruled = set(choose(ranking, wish.coverage).tolist())
+    before_N = ranking.labels.copy()
+    given = fix_rows(ranking, labels_N)
+    rows = np.concatenate([given, choose(ranking, wish.coverage, taken=len(given))])
+    counts = {
+        "labelled": len(given),
+        "never": int((labels_N == -1).sum()),
+        "changed": int((before_N[given] != labels_N[given]).sum()),
+        "taken_out": sum(labels_N[row] == -1 for row in ruled),
+    }
+    return rows, {"fixed": {name: int(count) for name, count in counts.items()}}
+
+
+def _tell(ranking: Ranking, pool: Pool, rows: np.ndarray, missing: np.ndarray) -> None:
+    """Say on stderr what is odd about a selection; refuse an empty one."""
+    if not len(rows):
+        raise InputError("no row is left to select: the corrections take out all of them")
+    if ranking.unaligned:
+        _say(f"note: class shares are not aligned: {ranking.unaligned}; --shares would align to given ones")
+    if len(missing):
+        _say(
+            f"warning: {len(missing)} of {len(pool.names)} videos have no scores and are never selected,"
+            f" first {pool.names[missing[0]]}"
+        )
+    if len(np.unique(ranking.labels[rows])) == 1 and len(rows) > 1:
+        _say(
+            f"warning: all {len(rows)} selected videos have the class {ranking.labels[rows[0]]}: nothing to tell apart"
+        )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def measure(
+    sources: Sources, truth_file: Path, rules: Sequence[str], coverages: Sequence[float]
+) -> dict[str, dict[str, list]]:
+    """Print, as a Markdown table, the precision (%) of rules at several coverages of the labelled rows.
+
+    Args:
+        sources: of the pool.
+        truth_file: rows `name,label`; they measure only.
+        rules: names of `label_free.RULES`.
+        coverages: shares in (0, 1].
+
+    Returns:
+        The figures by rule.
+    """
+    pool = read_pool(sources)
+    truth_N = truth_of(pool.names, truth_file, pool.newest.shape[1], sources.separator)
+    print("| rule | " + " | ".join(f"{100 * share:g} %" for share in coverages) + " | own choice: kept, precision |")
+    print("|---" * (len(coverages) + 2) + "|")
+    figures = {}
+    for rule in rules:
+        ranking = rank_pool(pool.newest, pool.witnesses, rule)
+        curve = [100 * precision_at(ranking, truth_N, share) for share in coverages]
+        own = choose(ranking)
+        known = own[truth_N[own] >= 0]
+        kept = 100 * len(known) / int((truth_N >= 0).sum())
+        right = 100 * float((ranking.labels[known] == truth_N[known]).mean()) if len(known) else float("nan")
+        shown_curve = [f"{value:.2f}" if np.isfinite(value) else "-" for value in curve]
+        print(f"| {rule} | " + " | ".join(shown_curve) + f" | {kept:.1f}, {right:.2f} |")
+        figures[rule] = {
+            "coverage": list(coverages),
+            "precision": [value if np.isfinite(value) else None for value in curve],
+            "own": [kept, right if np.isfinite(right) else None],
+        }
+    return figures
