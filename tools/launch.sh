@@ -46,9 +46,11 @@ processes=${NPROC:-$(count_gpus)}
 if ! [[ $processes =~ ^[0-9]+$ ]]; then
   echo "error: NPROC is '$processes'; give a number of processes" >&2 && exit 2
 fi
+processes=$((10#$processes)) # 08 is eight, not a wrong octal number
 if [ "$processes" -gt 1 ]; then # a wrong configuration is reported once, before any process starts
   resolved=$("$python" "$root/tools/show_config.py" "$folder/config.yaml" "$@") || exit
-  most=${NPROC:-$(sed -n 's/^NUM_GPUS: //p' <<<"$resolved")}
+  most=${NPROC:+$processes}
+  most=${most:-$(sed -n 's/^NUM_GPUS: //p' <<<"$resolved")}
   processes=$((most < processes ? most : processes))
 fi
 if [ "$processes" -le 1 ] && [ "${NNODES:-1}" -le 1 ]; then

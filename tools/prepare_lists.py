@@ -13,7 +13,7 @@ from slowfast.utils.errors import InputError
 def main() -> None:
     """Parse the arguments and write the lists."""
     args = parse()
-    from slowfast.apps.prepare import prepare, prepare_ug2
+    from slowfast.apps.prepare import prepare, prepare_ug2, remarks
     from slowfast.utils.paths import argument_path
 
     if args.ug2:
@@ -36,6 +36,8 @@ def main() -> None:
         print(f"{output / split}.csv: {len(folder.rows)} clips of {folder.path}")
         for name, reason in folder.left_out:
             print(f"  left out: {name}: {reason}")
+    for line in remarks(folders):
+        print(line)
     print(f"configuration: {output / 'data.yaml'}")
 
 
@@ -51,7 +53,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dark-val", metavar="DIR", help="labelled dark clips for validation, the same class folders")
     parser.add_argument("--test", metavar="DIR", help="clips to predict (default: the dark ones)")
     parser.add_argument("--output", default="data/mine", metavar="DIR", help="where the lists go (default data/mine)")
-    parser.add_argument("--no-check", action="store_true", help="do not decode the clips")
+    parser.add_argument("--no-check", action="store_true", help="do not decode the clips (no gamma is suggested)")
     parser.add_argument("--workers", type=cli.at_least_one, help="processes of the check (default: one a core)")
     parser.add_argument("--ug2", metavar="DIR", help="data root with the folders of UG2+ Track 2.1 and ARID")
     parser.add_argument("--labels", nargs="+", default=[], metavar="CSV", help="with --ug2: lists with labels")

@@ -1,5 +1,6 @@
 """Lists and a small configuration from folders of clips, and the lists of UG2+ / ARID from the downloaded folders."""
 
+import functools
 import os
 import re
 from collections.abc import Sequence
@@ -10,13 +11,17 @@ import yaml
 
 from slowfast.apps.check_videos import check_files, shown, suggest_gamma
 from slowfast.lists.endings import find_files
-from slowfast.lists.rows import list_rows, parse_row
+from slowfast.lists.rows import parse_row
+from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_text
+from slowfast.utils.paths import repo_path
 from slowfast.video.probe import VideoFacts
 
 Row = tuple[str, int]
-ARID_FOLDERS = ("Drink", "Jump", "Pick", "Pour", "Push", "Run", "Sit", "Stand", "Turn", "Walk", "Wave")
+_ARID = "configs/nightcrawler/data.yaml"
+# Clips that TRAIN.BATCH_SIZE and a source of BatchNorm statistics have where there are enough.
+_BATCH = 12
 _SEPARATOR = ","
 # The published light lists have Windows line ends, the others not.
 _WINDOWS_LISTS = ("train_label+val_dry.csv", "val_dry.csv")
@@ -40,14 +45,15 @@ class Folder:
 
 
 def class_names(folder: Path) -> list[str]:
-    """Return the names of the class folders, sorted.
+    """Return the names of the class folders in natural order: 2 before 10.
 
     Raises:
         InputError: when there are fewer than two.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: this folder does not exist")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    names.sort(key=lambda name: (_natural_name(name), name))
     if len(names) < 2:
         raise InputError(f"{folder}: two or more class folders with clips are needed, {len(names)} found")
     return names
@@ -139,10 +145,39 @@ def prepare(
         raise InputError(f"{light}: the class {classes[counts.index(0)]!r} has no readable clip")
     for split, folder in folders.items():
         write_list(output / f"{split}.csv", folder.rows)
-    dark_facts = [fact for split in ("total_unlabel", "arid") if split in folders for fact in folders[split].facts]
-    text = yaml.safe_dump(_configuration(output, folders, classes, suggest_gamma(dark_facts)), sort_keys=False)
+    text = yaml.safe_dump(_configuration(output, folders, classes), sort_keys=False)
     write_text(output / "data.yaml", _HEADER + text)
     return folders
+
+
+def gamma_of(folders: dict[str, Folder]) -> float | None:
+    """Return the gamma that suits the dark clips, None when they were not looked at."""
+    facts = [fact for split in ("total_unlabel", "arid") if split in folders for fact in folders[split].facts]
+    return suggest_gamma(facts) if facts else None
+
+
+def remarks(folders: dict[str, Folder]) -> list[str]:
+    """Return what a user has to know of the lists: numbers of the classes, gamma, batches."""
+    names = class_names(folders["train_label"].path)
+    gamma, batch = gamma_of(folders), _batch_size(folders)
+    unchecked = (
+        "not measured (--no-check): DATA.GAMMA keeps the values of the model's file; check_videos.py suggests one"
+    )
+    few = "; small pools give noisy BatchNorm statistics" if batch < _BATCH else ""
+    lines = ["classes: " + ", ".join(f"{number} = {name}" for number, name in enumerate(names))]
+    lines.append(f"gamma of dark clips: {unchecked if gamma is None else f'{gamma:g}' + ' (off)' * (gamma == 1)}")
+    return [*lines, f"batch size: {batch}, from the shortest list that is trained on{few}"]
+
+
+def _batch_size(folders: dict[str, Folder]) -> int:
+    """Return a batch that labelled and dark clips fill."""
+    return min(_BATCH, len(folders["train_label"].rows), len(folders["total_unlabel"].rows))
+
+
+def _light(folder: Folder) -> list[str]:
+    """Return the third part of a split's entry as the clips themselves say it; nothing when they were not looked at."""
+    dark = [fact.dark for fact in folder.facts]
+    return ["dark" if 2 * sum(dark) >= len(dark) else "light"] if dark else []
 
 
 _HEADER = """# Written by tools/prepare_lists.py: lists, classes and roles of these clips, and a short recipe.
@@ -150,10 +185,13 @@ _HEADER = """# Written by tools/prepare_lists.py: lists, classes and roles of th
 """
 
 
-def _configuration(output: Path, folders: dict[str, Folder], classes: list[str], gamma: float) -> dict:
+def _configuration(output: Path, folders: dict[str, Folder], classes: list[str]) -> dict:
     """Return the keys that name lists, classes, gamma and a recipe for so many clips."""
     source = {split: [f"{split}.csv", str(folder.path)] for split, folder in folders.items()}
-    pool, light = source["total_unlabel"], source["train_label"]
+    pool, light = source["total_unlabel"], [*source["train_label"], "light"]
+    if "test" in folders:
+        source["test"] += _light(folders["test"])
+    gamma, batch = gamma_of(folders), _batch_size(folders)
     splits = {
         "train_label": light,
         "train_unlabel": pool,
@@ -165,16 +203,18 @@ def _configuration(output: Path, folders: dict[str, Folder], classes: list[str],
         "test": source.get("test", pool),
     }
     evaluated = [split for split in ("val_dry", "arid") if split in folders] or ["val_dry"]
-    batch = min(16, len(folders["train_label"].rows))
+    mixing = {"MIXUP": {"ENABLE": False}} if batch < 2 else {}
+    loss = {"LOSS_FUNC": "cross_entropy"} if batch < 2 else {}
     return {
         "DATA": {
             "PATH_PREFIX": str(output),
             "PATH_LABEL_SEPARATOR": _SEPARATOR,
             "CLASS_NAMES": list(classes),
-            "SPLITS": splits,
-            "GAMMA": {"TARGET": gamma, "BN": gamma, "VAL_DARK": gamma, "TEST": gamma},
+            "SPLITS": {split: list(entry) for split, entry in splits.items()},
+            **({"GAMMA": dict.fromkeys(("TARGET", "BN", "VAL_DARK", "TEST"), gamma)} if gamma is not None else {}),
         },
-        "MODEL": {"NUM_CLASSES": len(classes)},
+        "MODEL": {"NUM_CLASSES": len(classes), **loss},
+        **mixing,
         "TRAIN": {"BATCH_SIZE": batch, "EVAL_SPLITS": evaluated, "EVAL_PERIOD": 5},
         "SOLVER": {
             "BASE_LR": 1.0e-3,
@@ -204,7 +244,8 @@ def prepare_ug2(root: Path, labels: Sequence[Path] = ()) -> dict[str, int]:
     """
     known: dict[str, int] = {}
     for path in labels:
-        known |= {parse_row(text, _SEPARATOR, 1)[0]: parse_row(text, _SEPARATOR, 1)[1] for _, text in list_rows(path)}
+        names, numbers = read_names(path, _SEPARATOR, labelled=True)
+        known |= dict(zip(names, numbers.tolist()))
     lists: dict[str, list[Row]] = {}
     pool = root / "dark_train/Train"
     if (root / "labeled_train/Train").is_dir():
@@ -215,7 +256,8 @@ def prepare_ug2(root: Path, labels: Sequence[Path] = ()) -> dict[str, int]:
         lists |= {"val_dry.csv": val} if val else {}
     if pool.is_dir():
         files = _names(pool, known)
-        arid = [(name, ARID_FOLDERS.index(name.split("/")[0])) for name in files if name.split("/")[0] in ARID_FOLDERS]
+        numbers = {folder: number for number, folder in enumerate(_arid_classes())}
+        arid = [(name, numbers[name.split("/")[0]]) for name in files if name.split("/")[0] in numbers]
         lists["dark_unlabel.csv"] = [(name, -1) for name in sorted(files, key=_natural_name) if "/" not in name]
         lists["arid.csv"] = arid
         lists["total_unlabel.csv"] = lists["dark_unlabel.csv"] + [(name, -1) for name, _ in arid]
@@ -255,8 +297,14 @@ def _known_rows(folder: Path, known: dict[str, int]) -> list[Row]:
 def _hmdb_label(name: str) -> int:
     """Return the class of an HMDB51 file name, -1 for other names."""
     match = re.search(r"_([a-z]+)_[fhul]_[a-z]{2}_np\d", name)
-    words = [folder.lower() for folder in ARID_FOLDERS]
+    words = [folder.lower() for folder in _arid_classes()]
     return words.index(match[1]) if match and match[1] in words else -1
+
+
+@functools.cache
+def _arid_classes() -> tuple[str, ...]:
+    """Return ARID's class names, which are its folders; they stand in its configuration."""
+    return tuple(yaml.safe_load(repo_path(_ARID).read_text(encoding="utf-8"))["DATA"]["CLASS_NAMES"])
 
 
 def _class_of(name: str, folder: Path, classes: Sequence[str]) -> int:

@@ -1,9 +1,13 @@
 """Names of splits and roles: which list, which folder, which gamma, labels needed or not."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from slowfast.lists.records import VideoList
 from slowfast.utils.errors import InputError
 
 ROLES = ("source", "target", "bn", "val", "val_bright", "val_dark", "test")
@@ -73,3 +77,23 @@ def check_role(role: str) -> str:
     if role.lower() not in ROLES:
         raise InputError(f"the role {role!r} is unknown, one of {', '.join(ROLES)} is needed")
     return role.lower()
+
+
+def remarks(train: VideoList, evaluated: Mapping[str, VideoList]) -> Iterator[str]:
+    """Yield what is odd about the lists of a run, though it can be run.
+
+    Args:
+        train: the labelled training clips.
+        evaluated: validation and test splits by name.
+    """
+    labels = np.unique(train.labels_N)
+    if len(labels) == 1:
+        yield f"{train.source}: all {len(train)} clips have the class {labels[0]}, a network can only learn to say that"
+    keys_N = train.keys_N(os.path.abspath(train.folder))
+    for name, records in evaluated.items():
+        same = int(np.isin(records.keys_N(os.path.abspath(records.folder)), keys_N).sum())
+        if 2 * same >= len(records):
+            yield (
+                f"{same} of {len(records)} clips of the split {name} are trained on ({train.source}): its accuracy says"
+                " how well they are remembered, not what the network can do; give it clips of its own"
+            )

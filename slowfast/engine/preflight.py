@@ -1,5 +1,6 @@
 """What a run needs is looked at before anything is written: lists, videos, starting weights."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,13 +9,15 @@ from fvcore.common.config import CfgNode
 
 from slowfast.config import parse_also
 from slowfast.datasets.loader import build_loader
-from slowfast.datasets.splits import PSEUDO_SPLIT
+from slowfast.datasets.splits import PSEUDO_SPLIT, remarks
 from slowfast.engine.build import start_path, validation_role
 from slowfast.engine.provenance import check_table
-from slowfast.lists.records import ClipRecord
+from slowfast.lists.records import ClipRecord, VideoList
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
+
+logger = logging.getLogger(__name__)
 
 COMPILED_CHECKPOINTS = (2, 9)  # the oldest torch that was found to compile checkpointed blocks as they run uncompiled
 
@@ -30,11 +33,13 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
         InputError: naming everything that is wrong together.
     """
     wrong: dict[str, None] = {}
+    lists: dict[str, VideoList] = {}
     for split, role, train in dict.fromkeys(_needed_splits(cfg)):
         try:
             loader = build_loader(cfg, split, role, train=train, num_workers=0, world_size=distributed.world_size())
             if split == PSEUDO_SPLIT and train and cfg.MODEL.PSEUDO_LOSS_FUNC:
                 _check_probabilities(cfg, loader.dataset.records)
+            lists[role if role == "source" else split] = loader.dataset.records
         except InputError as error:
             wrong[str(error)] = None
     if cfg.TRAIN.ENABLE and cfg.DATA.PSEUDO_CSV:
@@ -58,6 +63,10 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             wrong[str(error)] = None
     if wrong:
         raise InputError("; ".join(wrong))
+    if "source" in lists:
+        evaluated = {split: lists[split] for split, role, _ in _needed_splits(cfg) if role in ("val", "test")}
+        for text in remarks(lists["source"], evaluated):
+            logger.warning("%s", text)
 
 
 def _check_probabilities(cfg: CfgNode, records: Sequence[ClipRecord]) -> None:

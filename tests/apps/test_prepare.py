@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slowfast.apps.prepare import prepare, prepare_ug2
+from slowfast.apps.prepare import prepare, prepare_ug2, remarks
 from slowfast.config import load_config
-from slowfast.datasets.loader import build_dataset
+from slowfast.datasets.loader import build_dataset, build_loader
 from slowfast.lists.records import read_list
 from slowfast.utils.errors import InputError
 
@@ -57,10 +57,42 @@ def test_large_networks_take_a_recipe_below(folders, repo):
 def test_dark_validation_comes_last(folders):
     prepare(folders / "out", folders / "light", folders / "dark", dark_val=folders / "val", test=folders / "val",
             check=False)  # fmt: skip
+    assert remarks(prepare(folders / "out", folders / "light", folders / "dark", dark_val=folders / "val",
+                           test=folders / "val", check=False))[0] == "classes: 0 = run, 1 = sit, 2 = wave"  # fmt: skip
     text = yaml.safe_load((folders / "out/data.yaml").read_text())
     assert text["TRAIN"]["EVAL_SPLITS"] == ["arid"]
     assert text["DATA"]["SPLITS"]["test"] == ["test.csv", str(folders / "val")]
     assert "broken.mp4,-1" in (folders / "out/total_unlabel.csv").read_text()
+
+
+def test_small_pools_numbered_classes_and_no_check(tmp_path, clips, repo):
+    """12 light and 2 dark clips; class folders 1, 2, 10 are classes 0, 1, 2; no gamma is made up."""
+    for number in range(14):
+        place = tmp_path / (f"light/{(1, 2, 10)[number % 3]}" if number < 12 else "dark") / f"{number}.mp4"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(clips / f"clip {number % 7}.mp4")
+    tool = [sys.executable, str(repo / "tools/prepare_lists.py"), "--light", "light", "--dark", "dark", "--output", "o"]
+    done = subprocess.run([*tool, "--no-check"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "classes: 0 = 1, 1 = 2, 2 = 10\n" in done.stdout and "gamma of dark clips: not measured" in done.stdout
+    assert "batch size: 2" in done.stdout
+    text = yaml.safe_load((tmp_path / "o/data.yaml").read_text())
+    assert "GAMMA" not in text["DATA"] and text["DATA"]["CLASS_NAMES"] == ["1", "2", "10"]
+    assert "light" in text["DATA"]["SPLITS"]["arid"], "without dark validation clips it stands for light ones"
+    model, step = repo / "configs/demo/models/uniformer_b32_k600.yaml", repo / "configs/real_small/exp_adapt_bn.yaml"
+    cfg = load_config([model, tmp_path / "o/data.yaml", step])
+    for split, role in (("train_label", "source"), ("train_unlabel", "bn")):
+        assert len(build_loader(cfg, split, role, train=True, num_workers=0)) >= 1
+    checked = subprocess.run(tool, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "gamma of dark clips: 0." in checked.stdout or "gamma of dark clips: 1 (off)" in checked.stdout
+    assert "GAMMA" in (tmp_path / "o/data.yaml").read_text()
+
+
+def test_one_dark_clip_cannot_be_mixed(folders, repo):
+    (folders / "one").mkdir()
+    (folders / "dark/7.mp4").rename(folders / "one/7.mp4")
+    prepare(folders / "out", folders / "light", folders / "one", check=False)
+    cfg = load_config([repo / "configs/demo/models/uniformer_b32_k600.yaml", folders / "out/data.yaml"])
+    assert (cfg.TRAIN.BATCH_SIZE, cfg.MIXUP.ENABLE, cfg.MODEL.LOSS_FUNC) == (1, False, "cross_entropy")
 
 
 def test_refusals(folders, tmp_path):

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from slowfast.config import get_cfg
-from slowfast.datasets.splits import check_role, resolve_split
+from slowfast.datasets.splits import check_role, remarks, resolve_split
+from slowfast.lists.records import read_list
 from slowfast.utils.errors import InputError
 
 
@@ -28,3 +29,15 @@ def test_refusals():
     with pytest.raises(InputError, match="role"):
         check_role("dark")
     assert check_role("VAL_DARK") == "val_dark"
+
+
+def test_lists_that_can_run_but_say_little(tmp_path):
+    def read(name, text):
+        (tmp_path / name).write_text(text)
+        return read_list(tmp_path / name, "x", separator=",", num_classes=3, labelled=False, check_files=False)
+
+    train, own = read("t.csv", "a.mp4,1\nb.mp4,1\nc.mp4,1\n"), read("o.csv", "d.mp4,0\n./a.mp4,1\ne.mp4,2\n")
+    one, same = remarks(train, {"val_dry": train, "own": own})
+    assert "t.csv: all 3 clips have the class 1" in one
+    assert "3 of 3 clips of the split val_dry are trained on" in same
+    assert list(remarks(read("u.csv", "a.mp4,1\nb.mp4,0\n"), {"own": own})) == []

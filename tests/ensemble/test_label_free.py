@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slowfast.ensemble.label_free import RULES, align, choose, precision_at, rank_pool, signed_margin
+from slowfast.ensemble.label_free import RULES, align, choose, fix_rows, precision_at, rank_pool, signed_margin
 from slowfast.utils.errors import InputError
 
 
@@ -121,3 +121,51 @@ def test_unknown_rule_and_empty_pool():
         rank_pool(np.ones((2, 2)) / 2, rule="magic")
     with pytest.raises(InputError, match="no row of the pool"):
         rank_pool(np.full((2, 2), np.nan))
+
+
+@pytest.mark.parametrize("rule", ["stable", "agreement", "aligned", "keep-better"])
+@pytest.mark.parametrize(
+    ("rows", "classes", "sure", "reason"),
+    [
+        (40, 11, 0.99, "40 videos are too few"), (40, 4, 0.99, "one-sided, 1 of 4 classes"),
+        (1, 11, 0.9, "1 videos are too few"), (900, 11, 0.6, "one-sided, 1 of 11 classes"),
+    ],
+)  # fmt: skip
+def test_a_small_or_one_sided_pool_keeps_its_labels(rule, rows, classes, sure, reason):
+    """Certain labels are not spread over all classes."""
+    rng = np.random.default_rng(0)
+    rest = rng.dirichlet(np.ones(classes - 1), size=rows) * (1 - sure)
+    probs = np.insert(rest, 3, sure, axis=1)
+    ranking = rank_pool(probs, rule=rule)
+    assert (ranking.labels == 3).all() and reason in ranking.unaligned
+    np.testing.assert_allclose(ranking.probs, probs)
+
+
+def test_extreme_factors_are_not_applied():
+    """Half of the classes are found, but one is certain everywhere else."""
+    rng = np.random.default_rng(0)
+    probs = np.full((400, 4), 1e-4)
+    probs[np.arange(400), np.where(rng.random(400) < 0.02, 1, 3)] = 1 - 3e-4
+    ranking = rank_pool(probs)
+    assert "times as much as another" in ranking.unaligned and (ranking.labels == 3).sum() > 380
+
+
+def test_a_fair_pool_is_aligned_and_other_rules_say_nothing():
+    probs, _ = noisy_pool(bias=2.0)
+    assert rank_pool(probs).unaligned == ""
+    np.testing.assert_allclose(rank_pool(probs).probs.mean(axis=0), 1 / 11, atol=1e-4)
+    assert rank_pool(probs[:20], rule="confidence").unaligned == ""
+    assert rank_pool(probs[:20], shares_K=np.ones(11)).unaligned == "", "asked for"
+
+
+def test_fixed_rows_are_selected_first_or_never():
+    probs, _ = noisy_pool(rows=110)
+    ranking = rank_pool(probs)
+    surest = ranking.order()[0]
+    labels = np.full(110, -2)
+    labels[surest], labels[7], labels[8] = -1, 4, 5
+    given = fix_rows(ranking, labels)
+    assert given.tolist() == [7, 8] and ranking.labels[[7, 8]].tolist() == [4, 5]
+    rows = choose(ranking, 0.1, taken=len(given))
+    assert len(rows) == 9 and not {7, 8, int(surest)} & set(rows.tolist())
+    assert ranking.probs[7].argmax() == 4

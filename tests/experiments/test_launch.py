@@ -111,6 +111,11 @@ def test_wrong_configuration_stops_before_any_process(house, how):
     assert (status, lines) == (2, [])
 
 
+def test_a_number_with_leading_zeros_is_decimal(house):
+    status, lines, errors = launch(house, "run.sh", NPROC="08")
+    assert (status, errors) == (0, "") and len(lines) == 8 and all(line.split("|")[1] == "8" for line in lines)
+
+
 def test_wrong_number_of_processes_is_one_sentence(house):
     status, lines, errors = launch(house, "run.sh", NPROC="many")
     assert (status, lines) == (2, [])
