@@ -45,11 +45,13 @@ def list_rows(list_path: str | Path) -> Iterator[tuple[int, str]]:
         raise InputError(
             f"{list_path}: row {number} is not UTF-8, so this is not a text file for us; save it as UTF-8 text"
         ) from None
-    except OSError as error:
+    except FileNotFoundError:
         raise InputError(
-            f"{list_path}: the list cannot be read ({error.strerror}); check the path, make it with"
-            " tools/prepare_lists.py, or set DATA.PATH_PREFIX and DATA.SPLITS"
+            f"{list_path}: the list does not exist and cannot be read; make it with tools/prepare_lists.py, or set"
+            " DATA.PATH_PREFIX and DATA.SPLITS"
         ) from None
+    except OSError as error:
+        raise InputError(f"{list_path}: the list cannot be read ({error.strerror}); check the path") from None
 
 
 def _raw_rows(list_path: str | Path) -> Iterator[bytes]:

@@ -152,7 +152,7 @@ def spoil_absent(kit, folder, names, scores):
 
 def spoil_list_absent(kit, folder, names, scores):
     (folder / "list.csv").unlink()
-    return "the list cannot be read"
+    return "the list does not exist"
 
 
 def spoil_list_empty(kit, folder, names, scores):
