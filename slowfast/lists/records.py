@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.lists.names import video_key
-from slowfast.lists.rows import find_separator, list_rows, parse_row
+from slowfast.lists.rows import find_separator, list_rows, parse_row, short
 from slowfast.utils.errors import InputError
 
 # Rows named in one message; the rest is counted.
@@ -142,12 +142,12 @@ def read_list(
             _check_name(name, allow_outside)
             _check_probs(probs)
         except ValueError as error:
-            wrong.add(f"row {number} ({_short(text)}) {error}")
+            wrong.add(f"row {number} ({short(text)}) {error}")
             continue
         records.append(name, label, probs, number)
     for row, first in _repeated(records):
         name, earlier = records.name(row), records.name(first)
-        video = repr(name) if name == earlier else f"as {_short(name)} the video {earlier!r}"
+        video = repr(name) if name == earlier else f"as {short(name)} the video {earlier!r}"
         wrong.add(f"row {records.line(row)} repeats {video} of row {records.line(first)}")
     if wrong.count:
         raise InputError(f"{list_path}: {wrong}; correct these rows")
@@ -233,15 +233,9 @@ def _check_files(records: VideoList, list_path: Path, folder: Path) -> None:
             except OSError:
                 present[parent] = set()
         if base not in present[parent]:
-            missing.add(f"row {records.line(row)} ({_short(name)})")
+            missing.add(f"row {records.line(row)} ({short(name)})")
     if missing.count:
         raise InputError(
             f"{list_path}: {missing.count} of {len(records)} videos are missing below {folder}: {missing};"
             " add the files or take the rows out of the list"
         )
-
-
-def _short(text: str) -> str:
-    """Return a row cut to a readable length."""
-    text = text.strip()
-    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -106,7 +106,7 @@ def parse_row(text: str, separator: str, num_classes: int | None = None) -> tupl
         if probs and (num_classes or _plausible(int(parts[-count - 1]), probs)):
             return _unquoted(separator.join(parts[: -count - 1])), int(parts[-count - 1]), probs
     if not _is_integer(label):
-        raise ValueError(f"has the label {label.strip()!r}, a whole number is needed (header lines are not allowed)")
+        raise ValueError(f"has the label {short(label)}, a whole number is needed (header lines are not allowed)")
     return _unquoted(name), int(label), None
 
 
@@ -143,6 +143,12 @@ def _unquoted(name: str) -> str:
     name = name.strip()
     enclosed = len(name) > 2 and name[0] == name[-1] == '"'
     return name[1:-1].replace('""', '"') if enclosed else name
+
+
+def short(text: str) -> str:
+    """Return a text in quotes, cut to a readable length, for messages."""
+    text = text.strip()
+    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _is_integer(text: str) -> bool:
