@@ -186,7 +186,7 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> 
         seed_generators(cfg)
         gamma = gamma_of(cfg, setting.split, "test") if setting.gamma is None else setting.gamma
         if setting.bn_split:
-            _adapt_to(cfg, model, setting.bn_split, gamma, device)
+            _adapt_to(cfg, model, setting.bn_split, setting.gamma, device)
         evaluator = build_evaluator(
             cfg,
             setting.split,
@@ -206,9 +206,12 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> 
             unwrap(model).load_state_dict(stored)
 
 
-def _adapt_to(cfg: CfgNode, model: nn.Module, split: str, gamma: float, device: torch.device) -> None:
+def _adapt_to(cfg: CfgNode, model: nn.Module, split: str, gamma: float | None, device: torch.device) -> None:
     """Take the BatchNorm statistics from a split, seen with the gamma of the test (light clips with their own)."""
-    gamma = gamma_of(cfg, split, "bn") if is_light(split, cfg.DATA.SPLITS) else gamma
+    if is_light(split, cfg.DATA.SPLITS):
+        gamma = gamma_of(cfg, split, "bn")
+    elif gamma is None:
+        gamma = gamma_of(cfg, split, "test")
     loader = build_bn_loader(cfg, split, gamma=gamma)
     loader.set_epoch(0)
     adapt_batchnorm(
