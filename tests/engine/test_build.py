@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from slowfast.config import load_config
-from slowfast.engine.build import build_optimizer
+from slowfast.engine.build import build_optimizer, class_names
 from slowfast.models import build_model
 
 
@@ -32,3 +32,10 @@ def test_optimizer_and_groups_are_those_of_the_original_code(arch, golden, repo)
     assert type(optimizer).__name__ == case["class"]
     found = {key: optimizer.defaults[key] for key in case["defaults"]}
     assert {**found, "betas": list(found["betas"])} == case["defaults"]
+
+
+def test_classes_without_names_are_numbers_whatever_their_count(repo):
+    """Eleven classes of another set are not ARID's."""
+    cfg = load_config(repo / "tests/engine/tiny.yaml")
+    assert cfg.MODEL.NUM_CLASSES == 11 and class_names(cfg) == [str(number) for number in range(11)]
+    assert class_names(load_config(repo / "exp_experts/uniformer_b32_ssv2/config.yaml"))[:2] == ["Drink", "Jump"]

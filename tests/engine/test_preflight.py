@@ -1,0 +1,14 @@
+"""What is looked at before a run: odd lists are told, though the run goes on."""
+
+from slowfast.config import load_config
+from slowfast.engine.preflight import check_inputs
+
+from .tiny import CONFIG, make_data
+
+
+def test_train_and_test_of_the_same_clips_are_told(tmp_path, caplog):
+    make_data(tmp_path / "data")
+    base = ["DATA.PATH_PREFIX", str(tmp_path / "data"), "TEST.DATA_SELECT", "own", "TRAIN.CHECKPOINT_FILE_PATH", ""]
+    light = list(load_config(CONFIG).DATA.SPLITS.train_label)
+    check_inputs(load_config(CONFIG, [*base, "DATA.SPLITS.own", str([*light[:2], "light"])]), tmp_path / "out")
+    assert "clips of the split own are trained on" in caplog.text
