@@ -265,19 +265,21 @@ def _parse_overrides(opts: Sequence[str], errors: list[str]) -> list[Setting]:
 
 
 def _literal(text: Any) -> Any:
-    """Return a Python literal, a list as YAML writes it, or the text itself."""
+    """Return a Python literal, or the text itself."""
     if not isinstance(text, str):
         return text
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        pass
-    if text.startswith("[") and len(text) < _MAX_YAML_BYTES:
-        try:
-            return yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError, ValueError):
-            return text
-    return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
+        return {"true": True, "false": False, "null": None, "none": None}.get(text.lower(), text)
+
+
+def _flow_list(text: str) -> Any:
+    """Return the list that a text is in YAML, `[a, b]`, or the text itself."""
+    try:
+        return _parse_yaml(text)[0] if text.startswith("[") else text
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return text
 
 
 def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list[str]) -> None:
@@ -285,6 +287,8 @@ def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list
     value = _literal(setting.value)
     if isinstance(value, tuple):
         value = list(value)
+    if isinstance(default, list) and isinstance(value, str):
+        value = _flow_list(value)
     if isinstance(default, str) and value is None:
         value = ""
     elif isinstance(default, str) and not isinstance(value, (str, list, dict)):

@@ -78,7 +78,7 @@ def test_arid_configurations_carry_the_names():
 
 
 def test_a_text_of_the_command_line_stays_what_it_is(load):
-    for text in ("1e5", "0x10", "1_000", "2024_01_02", "12:30", "True", "1.0"):
+    for text in ("1e5", "0x10", "1_000", "2024_01_02", "12:30", "True", "1.0", "[run] 1", "[run]"):
         assert text == load("", "OUTPUT_DIR", text).OUTPUT_DIR
     assert load("", "OUTPUT_DIR", "'a b'").OUTPUT_DIR == "a b"
     assert load("OUTPUT_DIR: 1e5\n").OUTPUT_DIR == "1e5"
