@@ -116,7 +116,7 @@ class VideoReader:
         self._wanted_fps = fps
         frames = self._video.frames()
         if fps:
-            frames = resample(frames, fps, self._video.fps or ASSUMED_FPS)
+            frames = resample(frames, fps, self._video.fps or ASSUMED_FPS, self._video.tick)
         self._stream = WindowStream(frames, plan=plan, prepare=prepare, batch_size=batch_size)
 
     def __iter__(self) -> Iterator[WindowBatch]:
