@@ -16,8 +16,8 @@ def open_video(path: str | Path, backend: str = "pyav", *, timeout: float = DEFA
     """Open a video file.
 
     Args:
-        path: the file; its container is found from the content, not from the name. Where it does not exist, a name in the
-            other Unicode form or with slashes for backslashes counts.
+        path: the file; its container is found from the content, not from the name. Where nothing is there, the name in
+            the other Unicode form or with slashes for backslashes counts.
         backend: `pyav`, `decord` or `torchcodec`.
         timeout: seconds that decoding may take altogether.
 

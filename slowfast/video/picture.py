@@ -62,8 +62,8 @@ class Picture:
 def orientation_of(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """Return how a frame is to be shown: rows and columns swapped, then mirrored left-right, then up-down.
 
-    All eight orientations of a display matrix (a b u; c d v; x y w), which moves a pixel (p, q) to (a p + c q, b p + d q);
-    angles between are rounded to the nearest of them.
+    A display matrix (a b u; c d v; x y w) moves a pixel (p, q) to (a p + c q, b p + d q); angles between the eight
+    orientations are rounded to the nearest one.
     """
     matrix = next((bytes(side) for side in frame.side_data if side.type == Type.DISPLAYMATRIX), None)
     if matrix is None or len(matrix) < 36:
@@ -94,9 +94,9 @@ def _report_few_levels(path: str, first: av.VideoFrame) -> None:
     levels = (high >> (bits - 8)) - (low >> (bits - 8)) + 1
     if levels < _FEW_LEVELS:
         _warn_once(
-            f"{path}: its grey of {bits} bits lies between {low} and {high}, which leaves {levels} of 256 levels: stretch"
-            f" it first, like ffmpeg -i IN -vf 'lut=clip((val-{low})*{2**bits - 1}/{max(1, high - low)},0,{2**bits - 1})'"
-            " -c:v ffv1 OUT.mkv"
+            f"{path}: its grey of {bits} bits lies between {low} and {high}, which leaves {levels} of 256 levels:"
+            " stretch it first, like ffmpeg -i IN -vf"
+            f" 'lut=clip((val-{low})*{2**bits - 1}/{max(1, high - low)},0,{2**bits - 1})' -c:v ffv1 OUT.mkv"
         )
 
 

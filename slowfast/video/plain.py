@@ -2,9 +2,9 @@
 
 Decord and torchcodec give the frames of PyAV, value for value, for 8-bit files in MP4 or Matroska whose timestamps are
 in order and without gaps. They differ from it or fail on AVI, MPEG and transport streams, edit lists, more than 8 bits,
-odd sizes, several video streams, mirrored or turned pictures, interlaced frames, MPEG-4 Part 2 (rounding that adds up),
-HEVC, most damaged files and files that lack packets. Counting needs a whole decode anyway (headers lie), so a plain file
-is decoded once from start to end and its frames are kept; where that is too much, PyAV reads it too.
+odd sizes, several video streams, mirrored or turned pictures, interlaced frames, MPEG-4 Part 2 (rounding that adds
+up), HEVC, most damaged files and files that lack packets. Counting needs a whole decode anyway (headers lie), so a plain
+file is decoded once from start to end and its frames are kept; where that is too much, PyAV reads it too.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ _CODECS = ("h264", "vp8", "mjpeg")
 _PIXELS = ("yuv420p", "yuvj420p")
 _CONTAINERS = ("mov", "matroska")
 _MIN_SIDE = 32
-# Steps between frames, over the usual short one, from which packets may be missing: decoders fill such holes differently.
+# Steps between frames, over the usual short one, from which packets may be missing: decoders fill holes differently.
 _GAP = 1.5
 
 

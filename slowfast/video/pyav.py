@@ -209,7 +209,7 @@ class _Index:
 
 @dataclass
 class _Tally:
-    """Counts of one decoding pass: frames, packets that failed or came before the first keyframe, the last time, pauses."""
+    """Counts of one decoding pass: frames, packets that failed or came before the first keyframe, times."""
 
     frames: int = 0
     bad: int = 0

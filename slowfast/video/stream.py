@@ -77,8 +77,8 @@ class StreamedVideo(PyAVVideo):
 class Clock:
     """Times of frames from their timestamps, and from the frame rate where these are missing or run wrong.
 
-    Once a timestamp is missing, goes back or jumps beyond the end of the video, the rate alone counts for the rest of the
-    file, behind the pauses that were seen until then.
+    Once a timestamp is missing, goes back or jumps beyond the end of the video, the rate alone counts for the rest of
+    the file, behind the pauses that were seen until then.
 
     Args:
         fps: frames per second.
@@ -117,9 +117,9 @@ def resample(
     Args:
         frames: frames in order.
         fps: wanted frames per second.
-        source_fps: frames per second of the source; its last frame is shown for one period, or as long as the one before.
-        tick: seconds to which the times are rounded. As much is forgiven, and a millisecond in any case (Matroska's unit,
-            which stays in the times when a file becomes an MP4), so that an equal rate gives every frame once.
+        source_fps: frames per second of the source; the last frame is shown for a period, or as long as the one before.
+        tick: seconds to which the times are rounded. As much is forgiven, and a millisecond in any case (the unit of
+            Matroska, which a file keeps that becomes an MP4), so that an equal rate gives every frame once.
 
     Yields:
         The given frames with their new times; a repeated frame has the same `rgb`.

@@ -48,12 +48,11 @@ def test_the_imports_of_the_room_have_no_circle(repo):
     files = {path.stem: path for path in (repo / "slowfast/video").glob("*.py")}
     graph = {name: set() for name in files}
     for name, path in files.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for module in modules:
-                if module == "slowfast.video" or module.startswith("slowfast.video."):
-                    graph[name].add(module.removeprefix("slowfast.video").lstrip(".") or "__init__")
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        modules = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        modules |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        inside = [module for module in modules if f"{module}.".startswith("slowfast.video.")]
+        graph[name] |= {module.removeprefix("slowfast.video").lstrip(".") or "__init__" for module in inside}
     graphlib.TopologicalSorter(graph).prepare()
     assert {"decord", "pyav", "torchcodec"} <= graph["opening"] and graph["reader"] == set()
     assert BACKENDS == ("pyav", "decord", "torchcodec")
