@@ -3,8 +3,8 @@
 Decord and torchcodec give the frames of PyAV, value for value, for 8-bit files in MP4 or Matroska whose timestamps are
 in order and without gaps. They differ from it or fail on AVI, MPEG and transport streams, edit lists, more than 8 bits,
 odd sizes, several video streams, mirrored or turned pictures, interlaced frames, MPEG-4 Part 2 (rounding that adds
-up), HEVC, most damaged files and files that lack packets. Counting needs a whole decode anyway (headers lie), so a plain
-file is decoded once from start to end and its frames are kept; where that is too much, PyAV reads it too.
+up), HEVC, most damaged files and files that lack packets. Counting needs a whole decode anyway (headers lie), so a
+plain file is decoded once from start to end and its frames are kept; where that is too much, PyAV reads it too.
 """
 
 from collections.abc import Callable, Sequence
