@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.utils import cli
-from slowfast.utils.paths import argument_path
+from slowfast.utils.paths import argument_path, output_path
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     from slowfast.apps.export_features import export_features
 
     annotations = argument_path(args.annotations) if args.annotations else None
-    target = Path(args.output_dir).expanduser().absolute()
+    target = output_path(args.output_dir)
     print(export_features(argument_path(args.features), target, args.format, annotations, args.subset))
 
 

@@ -28,6 +28,7 @@ from slowfast.features.store import (
 )
 from slowfast.features.videos import VideoFile
 from slowfast.features.windows import WindowBatch, WindowPlan, WindowStream
+from slowfast.parents.content import ClipDigests
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils.errors import InputError
 from slowfast.utils.logging import get_logger
@@ -241,6 +242,7 @@ class Extraction:
         fps: frames per second to which videos are resampled; 0 keeps them.
         decoders: videos that are decoded at a time.
         settings: JSON of everything the values depend on, stored with the features.
+        class_names: K names, stored with the features; empty: unknown.
     """
 
     def __init__(
@@ -253,9 +255,12 @@ class Extraction:
         fps: float = 0.0,
         decoders: int = 1,
         settings: str = "{}",
+        class_names: Sequence[str] = (),
     ) -> None:
         self.network, self.plan, self.prepare = network, plan, prepare
         self.batch_size, self.fps, self.decoders, self.settings = batch_size, fps, decoders, settings
+        self.class_names = tuple(class_names)
+        self._digests: dict[str, str] = {}
 
     def reader(self, path) -> VideoReader:
         """Open a video; see `VideoReader`."""
@@ -274,11 +279,14 @@ class Extraction:
         Raises:
             InputError: when a feature file of other settings, or an index of another form, is there.
         """
+        paths = [str(video.path) for video in videos]
+        self._digests = dict(zip((video.name for video in videos), ClipDigests().of(paths)))
         rows = {video.name: self._existing(video) for video in videos}
         left = [video for video in videos if rows[video.name] is None]
         done = [row for row in rows.values() if row is not None]
-        for row in done:
-            index.add(row)
+        for video in videos:
+            if rows[video.name] is not None:
+                index.add(rows[video.name], video)
         index.flush()
         if done:
             logger.info("%d of %d videos are there already or cannot be done", len(done), len(videos))
@@ -293,11 +301,11 @@ class Extraction:
                     continue
                 row = self._finish(event, parts.pop(event.video.name, []))
                 done.append(row)
-                index.add(row)
+                index.add(row, event.video)
                 progress.finished(event.video)
         finally:
             decoders.close()
-            index.flush()
+            index.flush(mark=True)
         return done
 
     def _existing(self, video: VideoFile) -> IndexRow | None:
@@ -315,6 +323,12 @@ class Extraction:
         except ForeignFile as error:
             return IndexRow(video.name, 0, 0.0, 0, f"failed: {error}; move it away")
         check_settings(video.output, features.settings, self.settings)
+        # A video of which nothing was recorded may have been read while it was still being copied.
+        changed = features.video_digest not in ("", self._digests[video.name])
+        if changed or (features.problems and not features.video_digest):
+            logger.info("%s has other content than when its features were made; they are made anew", video.path)
+            video.output.unlink()
+            return None
         return row_of(video.name, features)
 
     def _forward(self, batch: WindowBatch) -> dict[str, np.ndarray]:
@@ -338,7 +352,15 @@ class Extraction:
             stride=self.plan.stride,
             window=self.plan.window,
             settings=self.settings,
+            video_digest=self._digests[name],
+            class_names=self.class_names,
             **facts,
         )
+        if not np.isfinite(features.feats).all():
+            reason = (
+                "failed: the network gives features that are no finite numbers; try --precision off, check its weights"
+            )
+            logger.warning("%s: %s", event.video.path, reason)
+            return IndexRow(name, features.num_frames, features.fps, 0, reason)
         save_features(event.video.output, features)
         return row_of(name, features)

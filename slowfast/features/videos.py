@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import fitting_name, printable
 
 ENDINGS = frozenset(
     ".mp4 .m4v .mov .avi .mkv .webm .flv .wmv .mpg .mpeg .ts .mts .m2ts .ogv .gif .h264 .264 .3gp .vob".split()
@@ -23,12 +24,14 @@ class VideoFile:
         path: the file.
         output: `<output folder>/<parent folder>/<name>.npz`.
         twin: name of an earlier video with the same output, empty for none.
+        folder: the video folder.
     """
 
     name: str
     path: Path
     output: Path
     twin: str = ""
+    folder: Path | None = None
 
 
 def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[VideoFile]:
@@ -52,9 +55,9 @@ def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[
     videos: list[VideoFile] = []
     owners: dict[Path, str] = {}
     for path in chosen:
-        name = path.relative_to(folder).as_posix()
-        target = output / Path(os.path.abspath(path)).parent.name / f"{path.stem}.npz"
-        videos.append(VideoFile(name, path, target, owners.get(target, "")))
+        name = printable(path.relative_to(folder).as_posix())
+        target = output / Path(os.path.abspath(path)).parent.name / fitting_name(path.stem, ".npz")
+        videos.append(VideoFile(name, path, target, owners.get(target, ""), folder))
         owners.setdefault(target, name)
     return videos
 
