@@ -158,7 +158,7 @@ def load_features(path: str | Path) -> Features:
 
 def _plain(path: str | Path, name: str, array: np.ndarray) -> Any:
     """Return a number, text or tuple of names that is stored as an array, where it is what it has to be."""
-    if name == _NAMES and array.ndim == 1 and array.dtype.kind == "U":
+    if name == _NAMES and array.ndim == 1 and (array.dtype.kind == "U" or not array.size):
         return tuple(array.tolist())
     value = array.item() if array.size == 1 else None
     least = _LEAST.get(name)
