@@ -25,6 +25,8 @@ MAX_PIXELS = 4096 * 2304
 _NEARLY = 0.95
 # Frames between here and the next keyframe worth seeking to.
 _SEEK_WORTH = 8
+# Frames per second up to which a rate is believed that equals the unit of the timestamps (FLV and live Matroska: 1000).
+_HIGHEST_RATE = 300
 # From PyAV 19 on tags in any encoding are borne with, and there is no such argument any more.
 _TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
@@ -350,5 +352,6 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _fps_of(stream: av.VideoStream) -> float:
-    """Return the average frame rate, else the guessed one, else 0."""
-    return float(stream.average_rate or stream.guessed_rate or 0.0)
+    """Return the average frame rate, else the guessed one, else 0; a rate of one frame a timestamp unit is no rate."""
+    rate = stream.average_rate or stream.guessed_rate or 0
+    return float(rate) if rate <= _HIGHEST_RATE or rate * stream.time_base < 1 else 0.0

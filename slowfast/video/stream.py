@@ -136,7 +136,7 @@ def resample(
         shown = frame
     if shown is not None:
         period = min(period, 1 / source_fps) or 1 / source_fps
-        yield from _repeat(shown, fps, count, math.ceil((shown.time + period) * fps - forgiven))
+        yield from _repeat(shown, fps, count, math.ceil((shown.time + period) * fps - min(0.45, 2 * forgiven)))
 
 
 def _repeat(frame: StreamedFrame, fps: float, count: int, end: int) -> Iterator[StreamedFrame]:

@@ -1,5 +1,6 @@
 """Called again: what has other content is made anew, and nothing else; names and values of any kind are borne."""
 
+import json
 import os
 import shutil
 
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from slowfast.apps.export_features import export_features
 from slowfast.config import load_config
 from slowfast.features.build import build_extraction
 from slowfast.features.store import FeatureIndex, load_features, read_index, save_features
 from slowfast.features.videos import find_videos
 from slowfast.models import build_model
+from slowfast.utils.errors import InputError
 
 
 @pytest.fixture
@@ -107,3 +110,24 @@ def test_features_name_the_classes_and_are_numbers(helpers, videos, tmp_path):
     assert load_features(tmp_path / "out/user_1/Right_1.npz").class_names == tuple(names)
     assert rows[0].status.startswith("failed: the network gives features that are no finite numbers")
     assert not list((tmp_path / "nan").rglob("*.npz"))
+
+
+def test_a_rate_that_falls_is_exported_with_fps_only(helpers, tmp_path):
+    """A clip that falls from 30 to 10 frames a second in the dark, and a camera that pauses, also in Matroska."""
+    videos = tmp_path / "videos/u"
+    falling = np.concatenate([np.arange(90) / 30, 3 + np.arange(60) / 10])
+    pausing = np.concatenate([np.arange(50) / 10, 30 + np.arange(50) / 10])
+    helpers.write_video(videos / "falling.mkv", 150, stamps=falling)
+    helpers.write_video(videos / "pausing.mp4", 100, stamps=pausing)
+    helpers.write_video(videos / "pausing too.mkv", 100, stamps=pausing)
+    assert {row.status for row in helpers.extract(tmp_path / "videos", tmp_path / "out")} == {"ok"}
+    for name, stamps in (("falling", falling), ("pausing", pausing), ("pausing too", pausing)):
+        features = load_features(tmp_path / f"out/u/{name}.npz")
+        np.testing.assert_allclose(features.start_time, stamps[features.start_frame], atol=0.002)
+    with pytest.raises(InputError, match="falling.npz: the frame rate of this video changes.*--fps"):
+        export_features(tmp_path / "out", tmp_path / "export", "actionformer")
+    helpers.extract(tmp_path / "videos", tmp_path / "even", "FEATURES.FPS", 10)
+    export_features(tmp_path / "even", tmp_path / "export", "actionformer")
+    database = json.loads((tmp_path / "export/annotations.json").read_text())["database"]
+    seconds = {name: entry["duration"] for name, entry in database.items()}
+    assert seconds == pytest.approx({"falling": 9.0, "pausing": 35.0, "pausing too": 35.0}, abs=0.15)

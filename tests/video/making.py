@@ -73,9 +73,9 @@ def write_planes(path: Path, values_HW: np.ndarray, pixels: str, codec: str, cou
     return path
 
 
-def drop_packets(source: Path, target: Path, numbers: set[int]) -> Path:
+def drop_packets(source: Path, target: Path, numbers: set[int], options: dict[str, str] | None = None) -> Path:
     """Copy a file without some of its packets."""
-    with av.open(str(source)) as whole, av.open(str(target), "w") as container:
+    with av.open(str(source)) as whole, av.open(str(target), "w", options=options or {}) as container:
         stream = whole.streams.video[0]
         copy = container.add_stream_from_template(stream)
         for number, packet in enumerate(whole.demux(stream)):

@@ -93,3 +93,20 @@ def test_a_falling_rate_keeps_its_times(making, tmp_path):
     path = making.write(tmp_path / "a.mp4", making.noise(120), stamps, options={"bf": "0"})
     assert [frame.time for frame in StreamedVideo(path).frames()] == pytest.approx(stamps, abs=0.002)
     assert len(read(path, 10)) == pytest.approx(80, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "options"),
+    [("flv", {}), ("mkv", {"live": "1"}), ("mp4", {"movflags": "frag_keyframe+empty_moov"}), ("ts", {})],
+)
+def test_files_without_rate_or_end(making, tmp_path, ending, options):
+    """Recorders that write as they go: the header has no end, FFmpeg's rate is the unit of the timestamps."""
+    source = making.write(tmp_path / "a.mkv", making.noise(60, 32, 32), rate=30, options={"bf": "0"})
+    path = making.drop_packets(source, tmp_path / f"b.{ending}", set(), options)
+    expected, frames = open_video(source).get_frames(range(60)), read(path, 30)
+    assert StreamedVideo(path).fps < 31
+    np.testing.assert_array_equal(np.stack([frame.rgb() for frame in frames]), expected)
+    paused = making.write(tmp_path / "c.mkv", making.noise(150, 32, 32), PAUSED, options={"bf": "0"})
+    path = making.drop_packets(paused, tmp_path / f"d.{ending}", set(), options)
+    stream = StreamedVideo(path)
+    assert [frame.time for frame in stream.frames()] == pytest.approx(PAUSED, abs=0.002) and not stream.problems
