@@ -95,6 +95,10 @@ def test_names_of_any_kind(helpers, videos, tmp_path):
     assert len(list((tmp_path / "out").rglob("*.npz"))) == 3 + len(names) - 1
     assert {row.video for row in read_index(tmp_path / "out/features.csv")} == set(rows)
     assert not list((tmp_path / "out").rglob(".*.tmp"))
+    np.savez(tmp_path / "out/user_1" / os.fsdecode(b"no\xe9.npz"), feats=np.zeros((2, 3)))
+    helpers.extract(videos, tmp_path / "out")
+    status = {row.video: row.status for row in read_index(tmp_path / "out/features.csv")}["user_1/no\\xe9.mp4"]
+    assert status.startswith("failed: ") and status.endswith("move it away")
 
 
 def test_features_name_the_classes_and_are_numbers(helpers, videos, tmp_path):

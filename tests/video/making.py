@@ -73,13 +73,18 @@ def write_planes(path: Path, values_HW: np.ndarray, pixels: str, codec: str, cou
     return path
 
 
-def drop_packets(source: Path, target: Path, numbers: set[int], options: dict[str, str] | None = None) -> Path:
-    """Copy a file without some of its packets."""
+def drop_packets(
+    source: Path, target: Path, numbers: set[int], options: dict[str, str] | None = None, last: float = 0.0
+) -> Path:
+    """Copy a file without some of its packets; the last one may be shown for `last` seconds."""
     with av.open(str(source)) as whole, av.open(str(target), "w", options=options or {}) as container:
         stream = whole.streams.video[0]
         copy = container.add_stream_from_template(stream)
-        for number, packet in enumerate(whole.demux(stream)):
-            if packet.size and number not in numbers:
+        packets = [packet for packet in whole.demux(stream) if packet.size]
+        if last:
+            packets[-1].duration = round(last / stream.time_base)
+        for number, packet in enumerate(packets):
+            if number not in numbers:
                 packet.stream = copy
                 container.mux(packet)
     return target

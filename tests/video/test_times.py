@@ -45,19 +45,16 @@ def test_avi_fills_pauses_with_empty_frames(making, tmp_path, codec):
     assert "the header claims" in stream.problems
 
 
-@pytest.mark.parametrize("ending", ["mkv", "mp4"])
-def test_a_pause_before_the_last_frame_is_no_loss(making, tmp_path, ending):
-    """The muxer gives the last frame the length of the pause, Matroska's header alone says so."""
-    stamps = [*BURST, 15.0]
-    path = making.write(tmp_path / f"a.{ending}", making.noise(51), stamps, options={"bf": "0"})
+def test_a_pause_before_the_last_frame_is_no_loss(making, tmp_path):
+    """Muxers give the last frame the length of the step before it, which Matroska's header alone says."""
+    source = making.write(tmp_path / "a.mp4", making.noise(51), [*BURST, 15.0], options={"bf": "0"})
+    path = making.drop_packets(source, tmp_path / "b.mkv", set(), last=13.0)
     list((stream := StreamedVideo(path)).frames())
-    assert stream.problems == ""
-    path = making.write(tmp_path / f"b.{ending}", making.noise(100))
+    assert stream.claimed_seconds == pytest.approx(28, abs=0.1) and stream.problems == ""
+    path = making.write(tmp_path / "c.mkv", making.noise(100))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    if ending == "mkv":
-        assert "header claims 4.0 s" in StreamedVideo(path).problems or open_video(path).get_frames([0]) is not None
-        list((stream := StreamedVideo(path)).frames())
-        assert "header claims 4.0 s" in stream.problems
+    list((stream := StreamedVideo(path)).frames())
+    assert "header claims 4.0 s" in stream.problems
 
 
 @pytest.mark.parametrize("ending", ["mkv", "webm", "mp4", "flv"])
