@@ -29,11 +29,12 @@ def main() -> None:
     args = parser.parse_args()
 
     from slowfast.apps.export_features import export_features
+    from slowfast.utils.files import printable
 
     annotations = argument_path(args.annotations) if args.annotations else None
     classes = argument_path(args.classes) if args.classes else None
     source, target = argument_path(args.features), output_path(args.output_dir)
-    print(export_features(source, target, args.format, annotations, args.subset, classes))
+    print(printable(export_features(source, target, args.format, annotations, args.subset, classes)))
 
 
 if __name__ == "__main__":

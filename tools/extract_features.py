@@ -47,8 +47,9 @@ def main() -> None:
         mine = share_of(videos, shard * world + distributed.rank(), num_shards * world)
         rows = extract(cfg, args.checkpoint, mine, output, device)
     from slowfast.features.store import summarise
+    from slowfast.utils.files import printable
 
-    print(f"{output}: {summarise(rows)}", flush=True)
+    print(printable(f"{output}: {summarise(rows)}"), flush=True)
     if args.strict and not all(row.has_features for row in rows):
         raise InputError(f"--strict: some videos have no features, the reasons are in {output / 'features.csv'}")
 

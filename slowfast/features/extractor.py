@@ -3,6 +3,7 @@
 Legend: B windows of a batch, N windows of a video, D width, K classes.
 """
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from slowfast.features.store import (
 )
 from slowfast.features.videos import VideoFile
 from slowfast.features.windows import WindowBatch, WindowPlan, WindowStream
-from slowfast.parents.content import ClipDigests
+from slowfast.parents.content import ClipDigests, clip_digest
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils.errors import InputError
 from slowfast.utils.logging import get_logger
@@ -114,6 +115,7 @@ class VideoReader:
 
     def __init__(self, path, *, plan: WindowPlan, prepare: FramePreprocess, batch_size: int, fps: float = 0.0) -> None:
         self._video = StreamedVideo(path)
+        self._digest = clip_digest(self._video.path, os.path.getsize(self._video.path))
         self._wanted_fps = fps
         frames = self._video.frames()
         if fps:
@@ -130,7 +132,7 @@ class VideoReader:
 
     @property
     def facts(self) -> dict:
-        """What is known of the video after the last batch: frame rates, number of frames, problems."""
+        """What is known of the video after the last batch: frame rates, number of frames, problems, content."""
         count, seconds = self._stream.num_frames, self._stream.last_time
         source_fps = self._video.fps or ((count - 1) / seconds if seconds else 0.0)
         return {
@@ -138,6 +140,7 @@ class VideoReader:
             "source_fps": float(source_fps),
             "num_frames": count,
             "problems": self._video.problems,
+            "video_digest": self._digest,
         }
 
 
@@ -260,7 +263,6 @@ class Extraction:
         self.network, self.plan, self.prepare = network, plan, prepare
         self.batch_size, self.fps, self.decoders, self.settings = batch_size, fps, decoders, settings
         self.class_names = tuple(class_names)
-        self._digests: dict[str, str] = {}
 
     def reader(self, path) -> VideoReader:
         """Open a video; see `VideoReader`."""
@@ -279,9 +281,9 @@ class Extraction:
         Raises:
             InputError: when a feature file of other settings, or an index of another form, is there.
         """
-        paths = [str(video.path) for video in videos]
-        self._digests = dict(zip((video.name for video in videos), ClipDigests().of(paths)))
-        rows = {video.name: self._existing(video) for video in videos}
+        there = [str(video.path) for video in videos if video.output.exists() and video.path.is_file()]
+        digests = dict(zip(there, ClipDigests().of(there)))
+        rows = {video.name: self._existing(video, digests.get(str(video.path), "")) for video in videos}
         left = [video for video in videos if rows[video.name] is None]
         done = [row for row in rows.values() if row is not None]
         for video in videos:
@@ -308,8 +310,8 @@ class Extraction:
             index.flush(mark=True)
         return done
 
-    def _existing(self, video: VideoFile) -> IndexRow | None:
-        """Return the row of a video that needs no work, or None."""
+    def _existing(self, video: VideoFile, digest: str) -> IndexRow | None:
+        """Return the row of a video, whose content has this digest, that needs no work, or None."""
         if video.twin:
             return IndexRow(video.name, 0, 0.0, 0, f"failed: {video.twin} writes the same file {video.output.name}")
         remove_asides(video.output)
@@ -324,7 +326,7 @@ class Extraction:
             return IndexRow(video.name, 0, 0.0, 0, f"failed: {error}; move it away")
         check_settings(video.output, features.settings, self.settings)
         # A video of which nothing was recorded may have been read while it was still being copied.
-        changed = features.video_digest not in ("", self._digests[video.name])
+        changed = features.video_digest not in ("", digest)
         if changed or (features.problems and not features.video_digest):
             logger.info("%s has other content than when its features were made; they are made anew", video.path)
             video.output.unlink()
@@ -352,7 +354,6 @@ class Extraction:
             stride=self.plan.stride,
             window=self.plan.window,
             settings=self.settings,
-            video_digest=self._digests[name],
             class_names=self.class_names,
             **facts,
         )

@@ -1,6 +1,7 @@
 """Which videos: those of a view below a folder, each with its place in the output, shared out over processes."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[
     if not folder.is_dir():
         raise InputError(f"--video-dir {folder} is no folder; check the path")
     paths = sorted(_walk(folder), key=lambda path: path.relative_to(folder).as_posix())
-    chosen = [path for path in paths if path.name.lower().startswith(view.lower())]
+    chosen = [path for path in paths if _plain(path.name).startswith(_plain(view))]
     if not chosen:
         raise InputError(_nothing(folder, view, paths))
     videos: list[VideoFile] = []
@@ -92,6 +93,11 @@ def _walk(folder: Path) -> Iterable[Path]:
         for name in names:
             if Path(name).suffix.lower() in ENDINGS and not name.startswith("."):
                 yield Path(parent, name)
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case and in one Unicode form."""
+    return unicodedata.normalize("NFC", name.lower())
 
 
 def _nothing(folder: Path, view: str, paths: Sequence[Path]) -> str:
