@@ -143,14 +143,15 @@ def load_features(path: str | Path) -> Features:
     except _DAMAGE as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise DamagedFile(f"{path}: not a whole npz file ({words})") from None
-    lengths = {name: len(np.atleast_1d(values[name])) for name in (*_ROWS, *_MORE_ROWS) if name in values}
-    if len(set(lengths.values())) != 1 or values["feats"].ndim != 2 or values["probs"].ndim != 2:
+    rows = {name: values[name] for name in (*_ROWS, *_MORE_ROWS) if name in values}
+    lengths = {name: len(np.atleast_1d(array)) for name, array in rows.items()}
+    shaped = all(array.ndim == 1 + (name in ("feats", "probs")) for name, array in rows.items())
+    if len(set(lengths.values())) != 1 or not shaped:
         raise ForeignFile(f"{path}: its arrays do not belong together (lengths {lengths})")
-    values |= {name: _plain(path, name, array) for name, array in values.items() if name not in lengths}
-    features = Features(**_assumed(values) | values)
-    numbers = all(values[name].dtype.kind in "fiu" for name in lengths)
-    if not numbers or any(values[name].dtype.kind == "f" for name in ("start_frame", "end_frame")):
+    if any(array.dtype.kind not in ("iu" if "frame" in name else "fiu") for name, array in rows.items()):
         raise ForeignFile(f"{path}: its arrays hold other things than numbers, or frames that are no whole numbers")
+    values |= {name: _plain(path, name, array) for name, array in values.items() if name not in rows}
+    features = Features(**_assumed(values) | values)
     if features.fps and not (np.isfinite(features.start_time).all() and np.isfinite(features.end_time).all()):
         raise ForeignFile(f"{path}: its start_time or end_time is no finite number")
     return features
@@ -187,7 +188,7 @@ def _assumed(values: dict[str, Any]) -> dict[str, Any]:
         "start_time": first / (fps or np.nan),
         "end_time": last / (fps or np.nan),
         "source_fps": fps,
-        "num_frames": int(last.max(initial=-1)) + 1,
+        "num_frames": int(last.max()) + 1 if len(last) else 0,
         "problems": "",
         "settings": "",
     }

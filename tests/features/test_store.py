@@ -197,6 +197,8 @@ def test_summary():
         ({"num_frames": 1e300}, "num_frames"), ({"settings": 3}, "settings is 3"), ({"problems": [1, 2]}, "problems"),
         ({"start_frame": np.array([0, np.inf, 2])}, "whole numbers"), ({"feats": np.full((3, 5), "x")}, "than numbers"),
         ({"start_time": np.array([0, np.nan, 2])}, "start_time"), ({"end_time": np.zeros(2)}, "do not belong"),
+        ({"start_frame": np.array(["a", "b", "c"])}, "whole numbers"), ({"end_frame": np.zeros((3, 2), int)}, "belong"),
+        ({"start_frame": np.array(["2001", "2002", "2003"], "M8[Y]")}, "whole numbers"),
         ({"probs": np.zeros(3)}, "do not belong"), ({"class_names": np.zeros(2)}, "class_names is"),
     ],
 )  # fmt: skip
