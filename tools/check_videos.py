@@ -15,7 +15,7 @@ def main() -> int:
     args = parse()
     from slowfast.apps.check_videos import check_files, files_of_list, write_report
     from slowfast.lists.endings import ENDINGS, find_files
-    from slowfast.utils.paths import argument_path
+    from slowfast.utils.paths import argument_path, output_path
 
     source = argument_path(args.source)
     if source.is_dir():
@@ -27,7 +27,7 @@ def main() -> int:
         folder = argument_path(args.folder) if args.folder else None
         names, paths = files_of_list(source, folder, args.separator)
     facts = check_files(paths, backend=args.backend, workers=args.workers, timeout=args.timeout)
-    report = Path(args.output).expanduser().absolute()
+    report = output_path(args.output)
     summary = write_report(report, names, facts)
     for name, fact in zip(names, facts):
         if fact.error or fact.problems:

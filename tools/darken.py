@@ -14,12 +14,12 @@ def main() -> None:
     args = parse()
     from slowfast.apps.darken import copies_of, darken_file
     from slowfast.utils.errors import InputError
-    from slowfast.utils.paths import argument_path
+    from slowfast.utils.paths import argument_path, output_path
     from slowfast.utils.progress import Progress
     from slowfast.video import VideoError
 
     source = argument_path(args.source)
-    copies = copies_of(source, Path(args.output).expanduser().absolute())
+    copies = copies_of(source, output_path(args.output))
     if len({target for _, target in copies}) < len(copies):
         raise InputError(f"{source}: two clips differ in their ending only, their copies would overwrite each other")
     progress = Progress(len(copies), "darkening")

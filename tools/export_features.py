@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.utils import cli
-from slowfast.utils.paths import argument_path
+from slowfast.utils.paths import argument_path, output_path
 
 
 def main() -> None:
@@ -23,13 +23,18 @@ def main() -> None:
         "--annotations", metavar="JSON", help='{"database": {video: {"subset", "annotations": [{"label", "segment"}]}}}'
     )
     parser.add_argument("--subset", default="test", help="of videos that the annotations do not name (test)")
+    parser.add_argument(
+        "--classes", metavar="FILE", help="class names in order, like category_idx.txt of another export"
+    )
     args = parser.parse_args()
 
     from slowfast.apps.export_features import export_features
+    from slowfast.utils.files import printable
 
     annotations = argument_path(args.annotations) if args.annotations else None
-    target = Path(args.output_dir).expanduser().absolute()
-    print(export_features(argument_path(args.features), target, args.format, annotations, args.subset))
+    classes = argument_path(args.classes) if args.classes else None
+    source, target = argument_path(args.features), output_path(args.output_dir)
+    print(printable(export_features(source, target, args.format, annotations, args.subset, classes)))
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ def main() -> None:
     from slowfast.features.videos import find_videos, parse_shard, share_of
     from slowfast.utils import distributed
     from slowfast.utils.logging import setup_logging
-    from slowfast.utils.paths import argument_path
+    from slowfast.utils.paths import argument_path, output_path
 
     setup_logging()
     opts = [part for name, key in _SHORTHAND.items() if getattr(args, name) is not None
             for part in (key, str(getattr(args, name)))]  # fmt: skip
     cfg = load_config(args.cfg, [*opts, *args.opts])
     shard, num_shards = parse_shard(args.shard)
-    output = Path(args.output_dir or "output/features").expanduser().absolute()
+    output = output_path(args.output_dir or "output/features")
     videos = find_videos(argument_path(args.video_dir), output, args.view)
     if args.benchmark:
         benchmark(cfg, videos)
@@ -47,8 +47,9 @@ def main() -> None:
         mine = share_of(videos, shard * world + distributed.rank(), num_shards * world)
         rows = extract(cfg, args.checkpoint, mine, output, device)
     from slowfast.features.store import summarise
+    from slowfast.utils.files import printable
 
-    print(f"{output}: {summarise(rows)}", flush=True)
+    print(printable(f"{output}: {summarise(rows)}"), flush=True)
     if args.strict and not all(row.has_features for row in rows):
         raise InputError(f"--strict: some videos have no features, the reasons are in {output / 'features.csv'}")
 
@@ -57,6 +58,7 @@ def extract(cfg, checkpoint: str, videos: list, output: Path, device) -> list:
     """Build the network, load its weights, write the features of this process's share; return the index rows."""
     import torch
 
+    from slowfast.engine.build import class_names
     from slowfast.features.build import build_extraction
     from slowfast.features.store import FeatureIndex, check_writable
     from slowfast.models import build_model
@@ -77,7 +79,7 @@ def extract(cfg, checkpoint: str, videos: list, output: Path, device) -> list:
             raise InputError(f"--checkpoint {checkpoint}: no such file; give the weights, or none for random ones")
         print(load_weights(model, path).summary(), flush=True)
         weights = sha256_of(path)
-    return build_extraction(cfg, model, device, weights).run(videos, FeatureIndex(output))
+    return build_extraction(cfg, model, device, weights, class_names(cfg)).run(videos, FeatureIndex(output))
 
 
 def benchmark(cfg, videos: list) -> None:

@@ -23,18 +23,18 @@ def main() -> int:
 
     from slowfast.apps.predict import predict_files, render, table
     from slowfast.utils.files import write_json
-    from slowfast.utils.paths import argument_path
+    from slowfast.utils.paths import argument_path, output_path
     from slowfast.utils.progress import Progress
 
     sources = [argument_path(path) for path in args.videos]
     answers = predict_files(cfg, argument_path(args.checkpoint), sources, args.gamma)
     print(table(answers, args.top))
     if args.json:
-        write_json(Path(args.json).expanduser().absolute(), [answer.as_dict(args.top) for answer in answers])
+        write_json(output_path(args.json), [answer.as_dict(args.top) for answer in answers])
     if args.render:
-        progress = Progress(len(answers), "writing clips")
+        progress, names = Progress(len(answers), "writing clips"), {answer.name for answer in answers}
         for answer in answers:
-            render(answer, Path(args.render).expanduser().absolute())
+            render(answer, output_path(args.render), names)
             progress.update()
     unreadable = sum(bool(answer.error) for answer in answers)
     if unreadable:

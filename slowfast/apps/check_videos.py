@@ -16,6 +16,7 @@ from slowfast.utils.files import write_json, write_text
 from slowfast.utils.isolated import map_isolated
 from slowfast.utils.progress import Progress
 from slowfast.video.probe import VideoFacts, probe
+from slowfast.video.reader import find_file
 
 # Mean grey that networks expect: DATA.MEAN 0.45.
 TARGET_LUMA = 0.45 * 255
@@ -45,7 +46,7 @@ def files_of_list(
         roots = (list_path.parent, list_path.parent.parent)
         known = dict.fromkeys(["", *(split[1] for split in get_cfg().DATA.SPLITS.values())])
         places = [root / name for root in roots for name in known]
-        folder = max(places, key=lambda place: sum((place / name).is_file() for name in names[:20]))
+        folder = max(places, key=lambda place: sum(os.path.isfile(find_file(place / name)) for name in names[:20]))
     return names, [folder / name for name in names]
 
 

@@ -1,5 +1,6 @@
 """Dark copies of video files by a seeded camera model; `slowfast.transforms.darken` has the model and its ranges."""
 
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,7 +40,7 @@ def darken_file(
     """
     if target.exists() and target.samefile(source):
         raise InputError(f"{source}: its dark copy would take its place: give another folder or name")
-    rng = np.random.default_rng([seed, zlib.crc32((name or source.name).encode())])
+    rng = np.random.default_rng([seed, zlib.crc32(os.fsencode(name or source.name))])
     video = StreamedVideo(source)
     pieces = _pieces(video)
     first_THWC = next(pieces)

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from slowfast.models.accelerate import accelerate
 from slowfast.models.weights import load_weights
 from slowfast.transforms.gamma import apply_gamma
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import fitting_name, printable
 from slowfast.video.stream import ASSUMED_FPS, StreamedVideo
 from slowfast.video.writer import write_h264
 
@@ -54,7 +55,7 @@ class Answer:
         answers = [{"class": name, "probability": round(share, 6)} for name, share in self.ranking[:top]]
         return {
             "video": self.name,
-            "path": str(self.path),
+            "path": shown(str(self.path)),
             "answers": answers,
             "error": self.error or None,
             "note": self.note or None,
@@ -78,8 +79,8 @@ def find_videos(sources: Sequence[Path]) -> list[tuple[str, Path]]:
         else:
             raise InputError(f"{source}: this file or folder does not exist")
     found = list({os.path.abspath(path): (name, path) for name, path in found}.values())
-    times = Counter(name for name, _ in found)
-    return [(shown(name if times[name] == 1 else str(path)), path) for name, path in found]
+    times = Counter(shown(name) for name, _ in found)
+    return [(shown(name) if times[shown(name)] == 1 else printable(str(path)), path) for name, path in found]
 
 
 def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path], gamma: float | None = None) -> list[Answer]:
@@ -164,12 +165,13 @@ def table(answers: Sequence[Answer], top: int) -> str:
     return "\n".join(lines)
 
 
-def render(answer: Answer, folder: Path) -> Path | None:
+def render(answer: Answer, folder: Path, names: Collection[str] = ()) -> Path | None:
     """Write a copy of the clip: the frames as they are, beside them gamma-corrected, with the answer written in.
 
     Args:
         answer: of a video.
         folder: of the copies.
+        names: of all answers, so that the copy of `a.avi` is not that of `a.avi.mp4`.
 
     Returns:
         The copy, None for an unreadable video.
@@ -180,9 +182,11 @@ def render(answer: Answer, folder: Path) -> Path | None:
     if not answer.ranking:
         return None
     name, share = answer.ranking[0]
-    target = folder / answer.name.lstrip("/")
-    if target.suffix != ".mp4":
-        target = target.with_name(target.name + ".mp4")
+    copy = answer.name
+    while not copy.endswith(".mp4") or (copy != answer.name and copy in names):
+        copy += ".mp4"
+    target = folder / copy.lstrip("/")
+    target = target.with_name(fitting_name(target.stem, ".mp4"))
     if target.exists() and target.samefile(answer.path):
         raise InputError(f"{answer.path}: its copy would take its place: give --render another folder")
     video = StreamedVideo(answer.path)

@@ -25,6 +25,8 @@ _HEADER = re.compile(
     re.DOTALL,
 )
 _LONGEST_HEADER = 512
+# Which frames the decoders give: another number where levels, turns or counts of some files have changed.
+_FRAMES = 2
 
 
 class FrameSource:
@@ -87,8 +89,8 @@ class FrameSource:
             facts = os.stat(path)
         except OSError:
             return None
-        key = f"{path}|{facts.st_size}|{facts.st_mtime_ns}|{self.backend}"
-        return self.cache_dir / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+        key = f"{_FRAMES}|{path}|{facts.st_size}|{facts.st_mtime_ns}|{self.backend}"
+        return self.cache_dir / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.npy"
 
 
 class StoredClip:

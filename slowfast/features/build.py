@@ -1,6 +1,7 @@
 """From a configuration to the parts of an extraction; the network is built elsewhere and handed in."""
 
 import json
+from collections.abc import Sequence
 
 import torch
 from fvcore.common.config import CfgNode
@@ -29,7 +30,9 @@ def build_preprocess(cfg: CfgNode) -> FramePreprocess:
     )
 
 
-def build_extraction(cfg: CfgNode, model: nn.Module, device: torch.device, weights: str) -> Extraction:
+def build_extraction(
+    cfg: CfgNode, model: nn.Module, device: torch.device, weights: str, class_names: Sequence[str] = ()
+) -> Extraction:
     """Return the extraction that a configuration describes.
 
     Args:
@@ -37,6 +40,7 @@ def build_extraction(cfg: CfgNode, model: nn.Module, device: torch.device, weigh
         model: the network with its weights.
         device: where it runs.
         weights: what identifies the weights, stored with the features.
+        class_names: K names, stored with the features; empty: unknown.
     """
     return Extraction(
         network=FeatureNetwork(
@@ -51,6 +55,7 @@ def build_extraction(cfg: CfgNode, model: nn.Module, device: torch.device, weigh
         fps=cfg.FEATURES.FPS,
         decoders=cfg.FEATURES.DECODERS,
         settings=describe(cfg, weights),
+        class_names=class_names,
     )
 
 

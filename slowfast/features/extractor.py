@@ -3,6 +3,7 @@
 Legend: B windows of a batch, N windows of a video, D width, K classes.
 """
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from slowfast.features.store import (
 )
 from slowfast.features.videos import VideoFile
 from slowfast.features.windows import WindowBatch, WindowPlan, WindowStream
+from slowfast.parents.content import ClipDigests, clip_digest
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils.errors import InputError
 from slowfast.utils.logging import get_logger
@@ -113,10 +115,11 @@ class VideoReader:
 
     def __init__(self, path, *, plan: WindowPlan, prepare: FramePreprocess, batch_size: int, fps: float = 0.0) -> None:
         self._video = StreamedVideo(path)
+        self._digest = clip_digest(self._video.path, os.path.getsize(self._video.path))
         self._wanted_fps = fps
         frames = self._video.frames()
         if fps:
-            frames = resample(frames, fps, self._video.fps or ASSUMED_FPS)
+            frames = resample(frames, fps, self._video.fps or ASSUMED_FPS, self._video.tick)
         self._stream = WindowStream(frames, plan=plan, prepare=prepare, batch_size=batch_size)
 
     def __iter__(self) -> Iterator[WindowBatch]:
@@ -129,7 +132,7 @@ class VideoReader:
 
     @property
     def facts(self) -> dict:
-        """What is known of the video after the last batch: frame rates, number of frames, problems."""
+        """What is known of the video after the last batch: frame rates, number of frames, problems, content."""
         count, seconds = self._stream.num_frames, self._stream.last_time
         source_fps = self._video.fps or ((count - 1) / seconds if seconds else 0.0)
         return {
@@ -137,6 +140,7 @@ class VideoReader:
             "source_fps": float(source_fps),
             "num_frames": count,
             "problems": self._video.problems,
+            "video_digest": self._digest,
         }
 
 
@@ -241,6 +245,7 @@ class Extraction:
         fps: frames per second to which videos are resampled; 0 keeps them.
         decoders: videos that are decoded at a time.
         settings: JSON of everything the values depend on, stored with the features.
+        class_names: K names, stored with the features; empty: unknown.
     """
 
     def __init__(
@@ -253,9 +258,11 @@ class Extraction:
         fps: float = 0.0,
         decoders: int = 1,
         settings: str = "{}",
+        class_names: Sequence[str] = (),
     ) -> None:
         self.network, self.plan, self.prepare = network, plan, prepare
         self.batch_size, self.fps, self.decoders, self.settings = batch_size, fps, decoders, settings
+        self.class_names = tuple(class_names)
 
     def reader(self, path) -> VideoReader:
         """Open a video; see `VideoReader`."""
@@ -274,11 +281,14 @@ class Extraction:
         Raises:
             InputError: when a feature file of other settings, or an index of another form, is there.
         """
-        rows = {video.name: self._existing(video) for video in videos}
+        there = [str(video.path) for video in videos if video.output.exists() and video.path.is_file()]
+        digests = dict(zip(there, ClipDigests().of(there)))
+        rows = {video.name: self._existing(video, digests.get(str(video.path), "")) for video in videos}
         left = [video for video in videos if rows[video.name] is None]
         done = [row for row in rows.values() if row is not None]
-        for row in done:
-            index.add(row)
+        for video in videos:
+            if rows[video.name] is not None:
+                index.add(rows[video.name], video)
         index.flush()
         if done:
             logger.info("%d of %d videos are there already or cannot be done", len(done), len(videos))
@@ -293,15 +303,15 @@ class Extraction:
                     continue
                 row = self._finish(event, parts.pop(event.video.name, []))
                 done.append(row)
-                index.add(row)
+                index.add(row, event.video)
                 progress.finished(event.video)
         finally:
             decoders.close()
-            index.flush()
+            index.flush(mark=True)
         return done
 
-    def _existing(self, video: VideoFile) -> IndexRow | None:
-        """Return the row of a video that needs no work, or None."""
+    def _existing(self, video: VideoFile, digest: str) -> IndexRow | None:
+        """Return the row of a video, whose content has this digest, that needs no work, or None."""
         if video.twin:
             return IndexRow(video.name, 0, 0.0, 0, f"failed: {video.twin} writes the same file {video.output.name}")
         remove_asides(video.output)
@@ -315,6 +325,12 @@ class Extraction:
         except ForeignFile as error:
             return IndexRow(video.name, 0, 0.0, 0, f"failed: {error}; move it away")
         check_settings(video.output, features.settings, self.settings)
+        # A video of which nothing was recorded may have been read while it was still being copied.
+        changed = features.video_digest not in ("", digest)
+        if changed or (features.problems and not features.video_digest):
+            logger.info("%s has other content than when its features were made; they are made anew", video.path)
+            video.output.unlink()
+            return None
         return row_of(video.name, features)
 
     def _forward(self, batch: WindowBatch) -> dict[str, np.ndarray]:
@@ -338,7 +354,14 @@ class Extraction:
             stride=self.plan.stride,
             window=self.plan.window,
             settings=self.settings,
+            class_names=self.class_names,
             **facts,
         )
+        if not np.isfinite(features.feats).all():
+            reason = (
+                "failed: the network gives features that are no finite numbers; try --precision off, check its weights"
+            )
+            logger.warning("%s: %s", event.video.path, reason)
+            return IndexRow(name, features.num_frames, features.fps, 0, reason)
         save_features(event.video.output, features)
         return row_of(name, features)

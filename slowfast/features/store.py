@@ -16,20 +16,23 @@ import tempfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from slowfast.features.videos import VideoFile
 from slowfast.utils.errors import InputError
-from slowfast.utils.files import atomic_write, write_text
+from slowfast.utils.files import aside_prefix, atomic_write, printable, write_text
 from slowfast.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
 INDEX = "features.csv"
+# Where the videos lie; the features know their content only.
+SOURCES = "features.json"
 COLUMNS = ("video", "frames", "fps", "windows", "status")
 _LOCK = ".features.lock"
 # Seconds between two writings of the index.
@@ -38,7 +41,11 @@ _ROWS = ("feats", "probs", "start_frame", "end_frame")
 _SCALARS = ("fps", "stride", "window")
 # Further arrays of this tool; other programs that write the ones above may lack them.
 _MORE_ROWS = ("start_time", "end_time")
-_MORE_SCALARS = ("source_fps", "num_frames", "problems", "settings")
+_MORE_SCALARS = ("source_fps", "num_frames", "problems", "settings", "video_digest")
+_NAMES = "class_names"
+# The least value of numbers; whole ones are int here.
+_LEAST = {"fps": 0.0, "source_fps": 0.0, "stride": 1, "window": 1, "num_frames": 0}
+_LARGEST = 1e12
 # Features hardly shrink when packed; a file that unpacks to this many times its size (and more than a little) is none.
 _MAX_UNPACKED, _SMALL = 8, 16 << 20
 # What the readers of zip archives and arrays raise on damaged files.
@@ -64,6 +71,8 @@ class Features:
         num_frames: frames of the video, counted at `fps`.
         problems: what could not be decoded, in words.
         settings: JSON of everything the values depend on besides the video; empty: unknown.
+        video_digest: of the video's content; empty: unknown.
+        class_names: K names of the classes; empty: unknown.
     """
 
     feats: np.ndarray
@@ -79,6 +88,8 @@ class Features:
     num_frames: int
     problems: str
     settings: str
+    video_digest: str = ""
+    class_names: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -103,7 +114,7 @@ def save_features(path: str | Path, features: Features) -> None:
     """
     try:
         with atomic_write(path) as aside, open(aside, "wb") as handle:
-            np.savez(handle, **vars(features))
+            np.savez(handle, **vars(features) | {_NAMES: np.array(features.class_names, dtype=str)})
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise
@@ -128,14 +139,38 @@ def load_features(path: str | Path) -> Features:
             if missing:
                 raise ForeignFile(f"{path}: not a feature file of this tool (it lacks {', '.join(missing)})")
             values: dict[str, Any] = {name: arrays[name] for name in (*_ROWS, *_MORE_ROWS) if name in arrays}
-            values |= {name: arrays[name].item() for name in (*_SCALARS, *_MORE_SCALARS) if name in arrays}
+            values |= {name: arrays[name] for name in (*_SCALARS, *_MORE_SCALARS, _NAMES) if name in arrays}
     except _DAMAGE as error:
         words = " ".join(str(error).split()) or type(error).__name__
         raise DamagedFile(f"{path}: not a whole npz file ({words})") from None
-    lengths = {name: len(np.atleast_1d(values[name])) for name in _ROWS}
-    if len(set(lengths.values())) != 1 or values["feats"].ndim != 2:
+    rows = {name: values[name] for name in (*_ROWS, *_MORE_ROWS) if name in values}
+    lengths = {name: len(np.atleast_1d(array)) for name, array in rows.items()}
+    shaped = all(array.ndim == 1 + (name in ("feats", "probs")) for name, array in rows.items())
+    if len(set(lengths.values())) != 1 or not shaped:
         raise ForeignFile(f"{path}: its arrays do not belong together (lengths {lengths})")
-    return Features(**_assumed(values) | values)
+    if any(array.dtype.kind not in ("iu" if "frame" in name else "fiu") for name, array in rows.items()):
+        raise ForeignFile(f"{path}: its arrays hold other things than numbers, or frames that are no whole numbers")
+    values |= {name: _plain(path, name, array) for name, array in values.items() if name not in rows}
+    features = Features(**_assumed(values) | values)
+    if features.fps and not (np.isfinite(features.start_time).all() and np.isfinite(features.end_time).all()):
+        raise ForeignFile(f"{path}: its start_time or end_time is no finite number")
+    return features
+
+
+def _plain(path: str | Path, name: str, array: np.ndarray) -> Any:
+    """Return a number, text or tuple of names that is stored as an array, where it is what it has to be."""
+    if name == _NAMES and array.ndim == 1 and (array.dtype.kind == "U" or not array.size):
+        return tuple(array.tolist())
+    value = array.item() if array.size == 1 else None
+    least = _LEAST.get(name)
+    if least is None:
+        good = isinstance(value, str)
+    else:
+        good = array.dtype.kind in "fiu" and array.size == 1 and least <= value < _LARGEST
+        good = good and (isinstance(least, float) or value == int(value))
+    if not good:
+        raise ForeignFile(f"{path}: not a feature file of this tool ({name} is {str(array)[:40]})")
+    return value if least is None else type(least)(value)
 
 
 def _check_sums(path: str | Path) -> None:
@@ -153,7 +188,7 @@ def _assumed(values: dict[str, Any]) -> dict[str, Any]:
         "start_time": first / (fps or np.nan),
         "end_time": last / (fps or np.nan),
         "source_fps": fps,
-        "num_frames": int(last.max(initial=-1)) + 1,
+        "num_frames": int(last.max()) + 1 if len(last) else 0,
         "problems": "",
         "settings": "",
     }
@@ -174,8 +209,9 @@ def check_settings(path: str | Path, found: str, wanted: str) -> None:
         return
     try:
         old, new = json.loads(found), json.loads(wanted)
-    except ValueError:
-        old, new = {"settings": found}, {"settings": wanted}
+        old, new = (side if isinstance(side, dict) else {"settings": side} for side in (old, new))
+    except (ValueError, RecursionError):
+        old, new = {"settings": found[:80]}, {"settings": wanted}
     differing = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     if differing:
         said = ", ".join(f"{key} {old.get(key)!r} there, {new.get(key)!r} here" for key in differing)
@@ -184,8 +220,9 @@ def check_settings(path: str | Path, found: str, wanted: str) -> None:
 
 def remove_asides(path: Path) -> None:
     """Delete what a killed process left beside a file that was being written."""
-    for aside in path.parent.glob(f".{_escape(path.name)}.*.tmp"):
-        match = re.fullmatch(r"(\d+)\.tmp", aside.name.removeprefix(f".{path.name}."))
+    prefix = aside_prefix(path)
+    for aside in path.parent.glob(f"{_escape(prefix)}*.tmp"):
+        match = re.fullmatch(r"(\d+)\.tmp", aside.name.removeprefix(prefix))
         if match and not _is_alive(int(match[1])):
             aside.unlink(missing_ok=True)
 
@@ -209,7 +246,7 @@ class IndexRow:
         frames: frames counted at `fps`.
         fps: frames per second.
         windows: number of features.
-        status: `ok`, or `partial`, `too short` or `failed` with the reason behind a colon.
+        status: `ok`, or `partial`, `too short`, `failed` or `vanished` with the reason behind a colon.
     """
 
     video: str
@@ -243,16 +280,24 @@ class FeatureIndex:
     def __init__(self, folder: str | Path) -> None:
         self.path = Path(folder) / INDEX
         self._rows: dict[str, IndexRow] = {}
+        self._sources: dict[str, dict[str, str]] = {}
         self._last = time.monotonic()
 
-    def add(self, row: IndexRow) -> None:
-        """Note a row; the file is written every few seconds."""
+    def add(self, row: IndexRow, video: VideoFile | None = None) -> None:
+        """Note a row, and where its video lies; the file is written every few seconds."""
         self._rows[row.video] = row
+        if video is not None and not video.twin:
+            file = video.output.relative_to(self.path.parent).as_posix()
+            places = {"path": os.path.abspath(video.path), "folder": os.path.abspath(video.folder or video.path.parent)}
+            self._sources[row.video] = {**places, "file": file}
         if time.monotonic() - self._last >= _INDEX_PERIOD:
             self.flush()
 
-    def flush(self) -> None:
+    def flush(self, *, mark: bool = False) -> None:
         """Merge the rows of this process into the file.
+
+        Args:
+            mark: look whether the videos of all rows are still there.
 
         Raises:
             InputError: when a `features.csv` of another form is there.
@@ -261,13 +306,43 @@ class FeatureIndex:
             remove_asides(self.path)
             before = {row.video: row for row in read_index(self.path)} if self.path.exists() else {}
             merged = before | self._rows
+            sources = read_sources(self.path.parent) | self._sources
+            if self._sources:
+                # Names in any encoding come back from escapes.
+                write_text(self.path.with_name(SOURCES), json.dumps(sources, indent=1, sort_keys=True) + "\n")
+            for name in sources if mark else ():
+                if name in merged and merged[name].has_features and is_gone(sources[name]):
+                    merged[name] = replace(merged[name], status="vanished: its video is no longer there")
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(COLUMNS)
             for row in sorted(merged.values(), key=lambda row: row.video):
                 writer.writerow([row.video, row.frames, f"{row.fps:.6g}", row.windows, row.status])
-            write_text(self.path, text.getvalue())
+            write_text(self.path, printable(text.getvalue()))
         self._last = time.monotonic()
+
+
+def read_sources(folder: str | Path) -> dict[str, dict[str, str]]:
+    """Return where the videos of an output folder lie, by name; empty where that is not known.
+
+    Each has the `path` of the video, the video `folder` and the feature `file`.
+    """
+    try:
+        content = json.loads(Path(folder, SOURCES).read_text(encoding="utf-8"))
+        sources = {
+            name: {key: str(places[key]) for key in ("path", "folder", "file")} for name, places in content.items()
+        }
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return {}
+    return sources
+
+
+def is_gone(places: Mapping[str, str]) -> bool:
+    """Return whether a video has been deleted: it is not there, and its folder is, with something in it."""
+    try:
+        return not os.path.lexists(places["path"]) and bool(os.listdir(places["folder"]))
+    except (OSError, ValueError):
+        return False
 
 
 def read_index(path: str | Path) -> list[IndexRow]:

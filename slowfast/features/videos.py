@@ -1,12 +1,14 @@
 """Which videos: those of a view below a folder, each with its place in the output, shared out over processes."""
 
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from slowfast.lists.endings import find_files
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import fitting_name, printable
 
 # Names listed in a message.
 _NAMED = 8
@@ -21,12 +23,14 @@ class VideoFile:
         path: the file.
         output: `<output folder>/<parent folder>/<name>.npz`.
         twin: name of an earlier video with the same output, empty for none.
+        folder: the video folder.
     """
 
     name: str
     path: Path
     output: Path
     twin: str = ""
+    folder: Path | None = None
 
 
 def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[VideoFile]:
@@ -44,15 +48,15 @@ def find_videos(folder: str | Path, output: str | Path, view: str = "") -> list[
     if not folder.is_dir():
         raise InputError(f"--video-dir {folder} is no folder; check the path")
     paths = sorted(find_files(folder), key=lambda path: path.relative_to(folder).as_posix())
-    chosen = [path for path in paths if path.name.lower().startswith(view.lower())]
+    chosen = [path for path in paths if _plain(path.name).startswith(_plain(view))]
     if not chosen:
         raise InputError(_nothing(folder, view, paths))
     videos: list[VideoFile] = []
     owners: dict[Path, str] = {}
     for path in chosen:
-        name = path.relative_to(folder).as_posix()
-        target = output / Path(os.path.abspath(path)).parent.name / f"{path.stem}.npz"
-        videos.append(VideoFile(name, path, target, owners.get(target, "")))
+        name = printable(path.relative_to(folder).as_posix())
+        target = output / Path(os.path.abspath(path)).parent.name / fitting_name(path.stem, ".npz")
+        videos.append(VideoFile(name, path, target, owners.get(target, ""), folder))
         owners.setdefault(target, name)
     return videos
 
@@ -72,6 +76,11 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not (found and first.isdecimal() and second.isdecimal() and 0 <= int(first) <= int(second) >= 1):
         raise InputError(f"--shard is {text!r}, I/N with I from 1 to N is needed, like 2/4")
     return int(first) % int(second), int(second)
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case and in one Unicode form."""
+    return unicodedata.normalize("NFC", name.lower())
 
 
 def _nothing(folder: Path, view: str, paths: Sequence[Path]) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 _BLOCK = 1 << 20  # bytes
 _ASIDE = re.compile(r"^\..+\.\d+\.tmp$")
+# Bytes of a file name that file systems bear.
+_LONGEST_NAME = 255
 
 
 @contextlib.contextmanager
@@ -24,7 +26,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = path.with_name(f"{aside_prefix(path)}{os.getpid()}.tmp")
     try:
         yield aside
         with open(aside, "rb") as handle:
@@ -36,6 +38,25 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def aside_prefix(path: Path) -> str:
+    """Return how the names begin under which a file is written before it appears; a process number and .tmp follow."""
+    return f".{fitting_name(path.name, '', _LONGEST_NAME - 16)}."
+
+
+def fitting_name(stem: str, ending: str, longest: int = _LONGEST_NAME) -> str:
+    """Return `stem` + `ending`, the stem cut and told apart by a digest where file systems do not bear the length."""
+    raw, left = os.fsencode(stem), longest - len(os.fsencode(ending))
+    if len(raw) <= left:
+        return stem + ending
+    cut = raw[: left - 9].decode("utf-8", "ignore")
+    return f"{cut}-{hashlib.sha256(raw).hexdigest()[:8]}{ending}"
+
+
+def printable(name: str) -> str:
+    """Return a name as it can be written to any file: bytes that are not UTF-8 become \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _sync_folder(folder: Path) -> None:

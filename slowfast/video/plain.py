@@ -1,9 +1,10 @@
 """Alternative decoders for plain files; everything else goes to the reference, so that all backends agree.
 
 Decord and torchcodec give the frames of PyAV, value for value, for 8-bit files in MP4 or Matroska whose timestamps are
-in order. They differ from it or fail on AVI, MPEG and transport streams, edit lists, 10 bit, odd sizes, several video
-streams, HEVC and most damaged files. Counting needs a whole decode anyway (headers lie), so a plain file is decoded
-once from start to end and its frames are kept; where that is too much, PyAV reads it too.
+in order and without gaps. They differ from it or fail on AVI, MPEG and transport streams, edit lists, more than 8 bits,
+odd sizes, several video streams, mirrored or turned pictures, interlaced frames, MPEG-4 Part 2 (rounding that adds
+up), HEVC, most damaged files and files that lack packets. Counting needs a whole decode anyway (headers lie), so a
+plain file is decoded once from start to end and its frames are kept; where that is too much, PyAV reads it too.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +16,12 @@ import numpy as np
 from slowfast.video.pyav import HOLD_BYTES, PyAVVideo, open_container, shortfall
 from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
 
-_CODECS = ("h264", "mpeg4", "vp8", "mjpeg")
+_CODECS = ("h264", "vp8", "mjpeg")
 _PIXELS = ("yuv420p", "yuvj420p")
 _CONTAINERS = ("mov", "matroska")
 _MIN_SIDE = 32
+# Steps between frames, over the usual short one, from which packets may be missing: decoders fill holes differently.
+_GAP = 1.5
 
 
 class PlainVideo:
@@ -91,8 +94,9 @@ class PlainVideo:
         if self._asked:
             return
         self._asked = True
+        first, picture = self._reference.first, self._reference.picture
         length = plain_length(self.path)
-        if not length:
+        if not length or any(picture.orientation) or first.interlaced_frame:
             return
         try:
             frames_THWC = self._decode(self.path, length)
@@ -101,6 +105,10 @@ class PlainVideo:
             return
         if len(frames_THWC) != length:
             self.handed_over = "it counts other frames than the file has"
+            return
+        # The padding of lines becomes a channel for some widths, which only the frames tell.
+        if not np.array_equal(frames_THWC[0], picture.rgb(first)):
+            self.handed_over = "it gives other pixels for the first frame"
             return
         self._reference.close()
         self._reference, self._frames_THWC = None, frames_THWC
@@ -136,5 +144,7 @@ def plain_length(path: str | Path) -> int:
             return 0
         fits = len(packets) * codec.width * codec.height * 3 <= HOLD_BYTES
         whole = stream.frames in (0, len(packets))
-        lacks = shortfall(stream, len(packets), float(max(times) * stream.time_base))
+        steps = np.diff(sorted(times))
+        gap = len(steps) and steps.max() > _GAP * np.percentile(steps, 10)
+        lacks = gap or shortfall(stream, len(packets), float(max(times) * stream.time_base), 0.0)
         return len(packets) if fits and whole and not lacks else 0

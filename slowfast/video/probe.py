@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError, open_video
+from slowfast.video.opening import open_video
+from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
 
 # Mean grey below which a clip counts as dark: ARID's clips lie between 0 and 50, ordinary ones above 59.
 DARK_LUMA = 55.0

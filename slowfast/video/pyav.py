@@ -13,8 +13,8 @@ from pathlib import Path
 import av
 import av.logging
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
+from slowfast.video.picture import Picture, words
 from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
 
 # Decoded frames (YUV) that one open video may hold between counting and picking; beyond it the file is decoded again.
@@ -25,6 +25,8 @@ MAX_PIXELS = 4096 * 2304
 _NEARLY = 0.95
 # Frames between here and the next keyframe worth seeking to.
 _SEEK_WORTH = 8
+# Frames per second up to which a rate is believed that equals the unit of the timestamps (FLV and live Matroska: 1000).
+_HIGHEST_RATE = 300
 # From PyAV 19 on tags in any encoding are borne with, and there is no such argument any more.
 _TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
@@ -47,10 +49,7 @@ class PyAVVideo:
         self._timeout, self._hold_bytes = timeout, hold_bytes
         self._held: list[av.VideoFrame] | None = None
         self._length: int | None = None
-        self._size: tuple[int, int] | None = None
-        self._turns: int | None = None
         self._index: _Index | None = None
-        self._reformatter = VideoReformatter()
         self._container: av.container.InputContainer | None = self._open()
         try:
             self._fps = _fps_of(_video_stream(self._container, self.path))
@@ -59,7 +58,9 @@ class PyAVVideo:
             raise
         # A file without one frame is refused at once; decoding goes on from there.
         self._decoding = self._frames()
-        self._begun: Iterator[av.VideoFrame] | None = itertools.chain([next(self._decoding)], self._decoding)
+        self.first = next(self._decoding)
+        self.picture = Picture(self.path, self.first)
+        self._begun: Iterator[av.VideoFrame] | None = itertools.chain([self.first], self._decoding)
 
     @property
     def fps(self) -> float:
@@ -83,20 +84,14 @@ class PyAVVideo:
             raise IndexError(
                 f"{self.path}: frames {wanted.min()} to {wanted.max()} were asked for, it has 0 to {len(self) - 1}"
             )
-        if not wanted.size:
-            return np.empty((0, *self._rgb_size(), 3), np.uint8)
         needed = np.unique(wanted)
-        out_THWC = None
+        out_THWC = np.empty((len(wanted), *self.picture.shape, 3), np.uint8)
         frames = self._pick(needed)
         for index in needed:
             frame = next(frames, None)
             if frame is None:
                 raise VideoError(self.path, "the file has changed while it was read")
-            rgb_HWC = self._to_rgb(frame)
-            if out_THWC is None:
-                out_THWC = np.empty((len(wanted), *rgb_HWC.shape), np.uint8)
-            for row in np.flatnonzero(wanted == index):
-                out_THWC[row] = rgb_HWC
+            out_THWC[wanted == index] = self.picture.rgb(frame)
         return out_THWC
 
     def close(self) -> None:
@@ -115,7 +110,7 @@ class PyAVVideo:
         try:
             return open_container(self.path)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise VideoError(self.path, f"no video container that can be read ({_words(error)})") from None
+            raise VideoError(self.path, f"no video container that can be read ({words(error)})") from None
 
     def _decode_all(self) -> None:
         """Decode once from start to end: count, and hold the frames while they fit."""
@@ -125,7 +120,6 @@ class PyAVVideo:
         for frame in self._all_frames():
             count += 1
             index.add(frame)
-            self._size = self._size or (frame.width, frame.height)
             used += sum(plane.buffer_size for plane in frame.planes)
             if held is not None:
                 held.append(frame)
@@ -191,21 +185,6 @@ class PyAVVideo:
                 )
             self.problems = tally.problems(stream)
 
-    def _rgb_size(self) -> tuple[int, int]:
-        """Return (H, W) after rotation."""
-        return self.get_frames([0]).shape[1:3]
-
-    def _to_rgb(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return one frame as uint8 (H, W, 3), at the size of frame 0, rotated as its tag says."""
-        width, height = self._size or (frame.width, frame.height)
-        if self._turns is None:
-            self._turns = round(frame.rotation / 90) % 4
-        try:
-            rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1).to_ndarray()
-        except (av.error.FFmpegError, ValueError) as error:
-            raise VideoError(self.path, f"a frame cannot be converted to RGB ({_words(error)})") from None
-        return np.rot90(rgb, self._turns) if self._turns else rgb
-
 
 @dataclass
 class _Index:
@@ -232,7 +211,7 @@ class _Index:
 
 @dataclass
 class _Tally:
-    """Counts of one decoding pass: frames, packets that failed or came before the first keyframe, the last time."""
+    """Counts of one decoding pass: frames, packets that failed or came before the first keyframe, times."""
 
     frames: int = 0
     bad: int = 0
@@ -240,6 +219,7 @@ class _Tally:
     discarded: int = 0
     keyframe_seen: bool = False
     end: float = 0.0
+    longest: float = 0.0
     reason: str = ""
 
     def decode(self, packet: av.Packet) -> list[av.VideoFrame]:
@@ -250,11 +230,13 @@ class _Tally:
         try:
             frames = packet.decode()
         except av.error.FFmpegError as error:
-            self.bad, self.reason = self.bad + 1, _words(error)
+            self.bad, self.reason = self.bad + 1, words(error)
             return []
         self.frames += len(frames)
         for frame in frames:
-            self.end = max(self.end, frame.time or 0.0)
+            time = frame.time or 0.0
+            self.longest = max(self.longest, time - self.end if self.frames > len(frames) else 0.0)
+            self.end = max(self.end, time)
         return frames
 
     def problems(self, stream: av.VideoStream) -> str:
@@ -263,21 +245,24 @@ class _Tally:
             return f"{self.bad} damaged packets were skipped, {self.frames} frames are left"
         if self.early and self.frames:
             return f"it begins between two keyframes, {self.frames} frames are left"
-        return shortfall(stream, self.frames + self.discarded, self.end)
+        return shortfall(stream, self.frames + self.discarded, self.end, self.longest)
 
 
-def shortfall(stream: av.VideoStream, frames: int, end: float) -> str:
+def shortfall(stream: av.VideoStream, frames: int, end: float, longest: float) -> str:
     """Return what a file lacks of that which its header claims, in words; empty for what can be a whole file.
 
     Args:
         stream: of the file.
         frames: found, with those that an edit list discards.
         end: time of the last frame, seconds.
+        longest: largest step between two frames, seconds; the last frame may be shown as long, which muxers write so.
     """
-    if frames < _NEARLY * stream.frames - 2:
+    # AVI counts a repeated frame, an empty chunk, as a frame.
+    repeats = stream.container.format.name == "avi" and end * _fps_of(stream) > _NEARLY * stream.frames - 2
+    if frames < _NEARLY * stream.frames - 2 and not repeats:
         return f"the header claims {stream.frames} frames, {frames} can be decoded"
     seconds = _claimed_seconds(stream)
-    if end + 2 / (_fps_of(stream) or 1.0) < _NEARLY * seconds:
+    if end + max(2 / (_fps_of(stream) or 1.0), 1.1 * longest) < _NEARLY * seconds:
         return f"the header claims {seconds:.1f} s, the frames end at {end:.1f} s"
     return ""
 
@@ -367,10 +352,6 @@ def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _fps_of(stream: av.VideoStream) -> float:
-    """Return the average frame rate, else the guessed one, else 0."""
-    return float(stream.average_rate or stream.guessed_rate or 0.0)
-
-
-def _words(error: Exception) -> str:
-    """Return the message of an error without number and path."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """Return the average frame rate, else the guessed one, else 0; a rate of one frame a timestamp unit is no rate."""
+    rate = stream.average_rate or stream.guessed_rate or 0
+    return float(rate) if rate <= _HIGHEST_RATE or rate * stream.time_base < 1 else 0.0

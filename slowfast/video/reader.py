@@ -1,15 +1,17 @@
-"""The protocol of a video and the door to the decoders.
+"""The protocol of a video, and what is refused before a decoder touches it.
 
 Rules that hold for every backend:
 - Frame i is the i-th frame that can be decoded, in presentation order of the decoder; frame counts in headers are
   not believed. Frames that an edit list discards do not count.
 - The first video stream that is not a cover picture is read.
-- Rotation tags are applied. Frames that change size in mid-stream are scaled to the size of frame 0.
+- The orientation of frame 0 (a display matrix of the container or of the stream: eight turns and mirrorings) is applied
+  to all frames. Frames that change size in mid-stream are scaled to the size of frame 0.
 - What cannot be decoded is left out, and `problems` says how much; a file without one frame raises `VideoError`.
 """
 
 import os
 import stat
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +20,6 @@ import numpy as np
 
 from slowfast.utils.errors import InputError
 
-BACKENDS = ("pyav", "decord", "torchcodec")
 DEFAULT_TIMEOUT = 120.0
 
 
@@ -58,35 +59,21 @@ class Video(Protocol):
         """Free the decoder and its frames."""
 
 
-def open_video(path: str | Path, backend: str = "pyav", *, timeout: float = DEFAULT_TIMEOUT) -> Video:
-    """Open a video file.
+def find_file(path: str | Path) -> str:
+    """Return a path as it is, or where nothing is there the way it is spelt on this disk.
 
-    Args:
-        path: the file; its container is found from the content, not from the name.
-        backend: `pyav`, `decord` or `torchcodec`.
-        timeout: seconds that decoding may take altogether.
-
-    Returns:
-        An object with `len()`, `fps` and `get_frames(indices) -> uint8 (T, H, W, 3)`.
-
-    Raises:
-        VideoError: when the file is missing, no regular file, damaged, or holds no video.
-        InputError: when the backend is unknown or not installed.
+    Lists from other systems have names in the other Unicode form (NFC, NFD) or backslashes between folders.
     """
-    check_file(path)
-    if backend == "pyav":
-        from slowfast.video.pyav import PyAVVideo
-
-        return PyAVVideo(path, timeout=timeout)
-    if backend == "decord":
-        from slowfast.video.decord import open_decord
-
-        return open_decord(path, timeout)
-    if backend == "torchcodec":
-        from slowfast.video.torchcodec import open_torchcodec
-
-        return open_torchcodec(path, timeout)
-    raise InputError(f"the decoder {backend!r} is unknown: set DATA.DECODING_BACKEND to one of {', '.join(BACKENDS)}")
+    text = str(path)
+    if os.path.lexists(text):
+        return text
+    found = "/" if text.startswith("/") else ""
+    for part in filter(None, text.replace("\\", "/").split("/")):
+        forms = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
+        found = next((place for form in forms if os.path.lexists(place := os.path.join(found, form))), "")
+        if not found:
+            return text
+    return found or text
 
 
 def check_file(path: str | Path) -> None:

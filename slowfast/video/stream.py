@@ -10,12 +10,16 @@ import av
 import numpy as np
 
 from slowfast.video.pyav import PyAVVideo
-from slowfast.video.reader import check_file
+from slowfast.video.reader import check_file, find_file
 
 # Frames per second that are assumed where a file has neither a rate nor timestamps.
 ASSUMED_FPS = 25.0
-# A larger step from one timestamp to the next is a fault of the clock, not a pause, seconds.
-LONGEST_PAUSE = 10.0
+# A step beyond the end that the header claims by this much is a fault of the clock, not a pause, seconds.
+_BEYOND = 10.0
+# The same where the header claims no end.
+_LONGEST_PAUSE = 3600.0
+# A step of this many frame periods is a pause of the camera, which the average frame rate contains.
+_PAUSE = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,14 @@ class StreamedVideo(PyAVVideo):
     """
 
     def __init__(self, path: str | Path) -> None:
+        path = find_file(path)
         check_file(path)
         super().__init__(path, timeout=math.inf, hold_bytes=0)
+
+    @functools.cached_property
+    def tick(self) -> float:
+        """Unit of the timestamps, seconds: Matroska's are whole milliseconds."""
+        return float(self.first.time_base or 0)
 
     @functools.cached_property
     def claimed_seconds(self) -> float:
@@ -59,26 +69,28 @@ class StreamedVideo(PyAVVideo):
         Raises:
             VideoError: when there is none.
         """
-        clock = Clock(self.fps or ASSUMED_FPS)
+        clock = Clock(self.fps or ASSUMED_FPS, self.claimed_seconds)
         for frame in self._all_frames():
-            self._size = self._size or (frame.width, frame.height)
-            yield StreamedFrame(clock.time_of(frame.time), functools.partial(self._to_rgb, frame))
+            yield StreamedFrame(clock.time_of(frame.time), functools.partial(self.picture.rgb, frame))
 
 
 class Clock:
     """Times of frames from their timestamps, and from the frame rate where these are missing or run wrong.
 
-    Once a timestamp is missing, goes back or jumps far ahead, the rate alone counts for the rest of the file.
+    Once a timestamp is missing, goes back or jumps beyond the end of the video, the rate alone counts for the rest of
+    the file, behind the pauses that were seen until then.
 
     Args:
         fps: frames per second.
+        claimed_seconds: duration that the header claims, 0.0 for none.
     """
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, claimed_seconds: float = 0.0) -> None:
         self.fps = fps
+        self._end = claimed_seconds + _BEYOND if claimed_seconds else math.inf
         self._count = 0
         self._first: float | None = None
-        self._last = 0.0
+        self._last = self._paused = 0.0
         self._trusted = True
 
     def time_of(self, stamp: float | None) -> float:
@@ -87,42 +99,47 @@ class Clock:
             self._first = stamp
         elif self._trusted and stamp is not None:
             step = stamp - self._first - self._last
-            self._trusted = 0 < step <= LONGEST_PAUSE
+            self._trusted = 0 < step <= _LONGEST_PAUSE and stamp - self._first <= self._end
+            if self._trusted and step > _PAUSE / self.fps:
+                self._paused += step - 1 / self.fps
         self._trusted = self._trusted and stamp is not None
-        time = stamp - self._first if self._trusted else self._count / self.fps
+        time = stamp - self._first if self._trusted else self._count / self.fps + self._paused
         self._count += 1
         self._last = max(self._last, time)
         return self._last
 
 
-def resample(frames: Iterator[StreamedFrame], fps: float, source_fps: float) -> Iterator[StreamedFrame]:
+def resample(
+    frames: Iterator[StreamedFrame], fps: float, source_fps: float, tick: float = 0.0
+) -> Iterator[StreamedFrame]:
     """Yield the frame on show at every multiple of 1 / fps: frames are dropped or repeated, nothing is re-encoded.
 
     Args:
         frames: frames in order.
         fps: wanted frames per second.
-        source_fps: frames per second of the source; its last frame is shown for one period.
+        source_fps: frames per second of the source; the last frame is shown for a period, or as long as the one before.
+        tick: seconds to which the times are rounded. As much is forgiven, and a millisecond in any case (the unit of
+            Matroska, which a file keeps that becomes an MP4), so that an equal rate gives every frame once.
 
     Yields:
         The given frames with their new times; a repeated frame has the same `rgb`.
     """
-    count = 0
-    shown = None
+    # Times in units as long as frames (AVI) are not rounded.
+    forgiven = min(0.45, fps * max(1e-3, tick if tick * source_fps < 0.5 else 0.0))
+    count, shown, period = 0, None, 1 / source_fps
     for frame in frames:
         if shown is not None:
-            yield from _repeat(shown, fps, count, frame.time)
-            count = max(count, _first_after(frame.time, fps))
+            end = math.ceil(frame.time * fps - forgiven)
+            yield from _repeat(shown, fps, count, end)
+            count = max(count, end)
+            period = frame.time - shown.time
         shown = frame
     if shown is not None:
-        yield from _repeat(shown, fps, count, shown.time + 1 / source_fps)
+        period = min(period, 1 / source_fps) or 1 / source_fps
+        yield from _repeat(shown, fps, count, math.ceil((shown.time + period) * fps - min(0.45, 2 * forgiven)))
 
 
-def _repeat(frame: StreamedFrame, fps: float, count: int, end: float) -> Iterator[StreamedFrame]:
-    """Yield a frame for every multiple of the period from number `count` up to `end` seconds."""
-    for number in range(count, _first_after(end, fps)):
+def _repeat(frame: StreamedFrame, fps: float, count: int, end: int) -> Iterator[StreamedFrame]:
+    """Yield a frame for every multiple of the period from number `count` up to number `end`."""
+    for number in range(count, end):
         yield StreamedFrame(number / fps, frame.rgb)
-
-
-def _first_after(seconds: float, fps: float) -> int:
-    """Return the first multiple of 1 / fps at or after a time; timestamps are rounded, so a thousandth is forgiven."""
-    return math.ceil(seconds * fps - 1e-3)

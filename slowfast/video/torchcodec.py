@@ -44,7 +44,7 @@ def tiny_clip() -> bytes:
     """Return an MP4 of four grey frames of 32 x 32 pixels."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=5)
+        stream = container.add_stream("libx264", rate=5)
         stream.width = stream.height = 32
         stream.pix_fmt = "yuv420p"
         for level in (0, 80, 160, 240):

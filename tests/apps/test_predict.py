@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from slowfast.apps.predict import Answer, find_videos, predict_files, render, ta
 from slowfast.config import load_config
 from slowfast.models import build_model
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import write_json
 from slowfast.video import open_video
 
 from ..engine.tiny import CONFIG, write_clip
@@ -100,6 +102,25 @@ def test_copies_spare_the_videos_and_each_other(tmp_path):
         render(answers[0], tmp_path)
     assert clip.read_bytes() == before
     assert [render(answer, tmp_path / "out").name for answer in answers] == ["a.mp4", "a.mkv.mp4"]
+
+
+def test_no_two_copies_have_one_name(tmp_path):
+    names = ["a.avi", "a.avi.mp4", "a", "a.mp4", "x" * 250 + ".ts"]
+    write_clip(tmp_path / "clip.mp4", 0, 0)
+    answers = [Answer(name, tmp_path / "clip.mp4", [("run", 0.75)]) for name in names]
+    copies = [render(answer, tmp_path / "out", set(names)) for answer in answers]
+    assert [path.name for path in copies[:4]] == ["a.avi.mp4.mp4", "a.avi.mp4", "a.mp4.mp4", "a.mp4"]
+    assert len(set(copies)) == len(names) and all(path.is_file() for path in copies)
+
+
+def test_names_that_are_no_text_keep_their_answers(made, tmp_path):
+    root, cfg, _ = made
+    for name in (b"\xff.mp4", b"\xfe.mp4", b"~nobody.mp4", b"back\\slash.mp4"):
+        shutil.copy(next((root / "clips/deep").glob("*.mp4")), os.fsencode(tmp_path) + b"/" + name)
+    answers = predict_files(cfg, root / "weights.pth", [tmp_path])
+    assert len({answer.name for answer in answers}) == 4 and not any(answer.error for answer in answers)
+    write_json(tmp_path / "answers.json", [answer.as_dict(2) for answer in answers])
+    assert table(answers, 2).encode()
 
 
 def test_command(made, repo, tmp_path):

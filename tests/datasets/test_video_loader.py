@@ -12,7 +12,7 @@ import torch
 from slowfast.datasets import video_loader
 from slowfast.datasets.loader import build_dataset, build_loader
 from slowfast.utils.errors import InputError
-from slowfast.video import reader
+from slowfast.video import opening
 
 NAMES = [f"clip {number}.mp4" for number in range(7)]
 
@@ -202,7 +202,7 @@ def trap(monkeypatch):
     """A function that makes the reading of clip 3 do something in a worker."""
 
     def set_trap(action) -> None:
-        real = reader.check_file
+        real = opening.check_file
         main = os.getpid()
 
         def check(path) -> None:
@@ -210,7 +210,7 @@ def trap(monkeypatch):
                 action()
             real(path)
 
-        monkeypatch.setattr(reader, "check_file", check)
+        monkeypatch.setattr(opening, "check_file", check)
 
     return set_trap
 

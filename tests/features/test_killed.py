@@ -18,7 +18,7 @@ def kill_runs(helpers, tmp_path, kills: int, videos: int) -> None:
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= kills / 2, "too few runs were at work when they were killed"
     whole = helpers.contents(tmp_path / "out/whole")
-    assert len(whole) == videos + 1
+    assert len(whole) == videos + 2, "features.csv and features.json"
     assert helpers.contents(tmp_path / "out/killed") == whole
 
 

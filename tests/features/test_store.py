@@ -14,14 +14,18 @@ from slowfast.features.store import (
     IndexRow,
     check_settings,
     check_writable,
+    is_gone,
     load_features,
     read_index,
+    read_sources,
     remove_asides,
     row_of,
     save_features,
     summarise,
 )
+from slowfast.features.videos import VideoFile
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import printable
 
 
 def features(windows: int = 3, **changes) -> Features:
@@ -182,3 +186,63 @@ def test_summary():
     rows = [row_of("a", features()), IndexRow("b", 0, 0.0, 0, "failed: the file is empty")]
     assert summarise(rows) == "1 of 2 videos have features, 3 windows; 1 without: b: failed: the file is empty"
     assert summarise(rows[:1]) == "1 of 1 videos have features, 3 windows"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fps": np.nan}, "fps is nan"), ({"fps": np.inf}, "fps is inf"), ({"fps": -1.0}, "fps is -1"),
+        ({"fps": "thirty"}, "fps is thirty"), ({"fps": [1.0, 2.0]}, "fps is"), ({"stride": 0}, "stride is 0"),
+        ({"stride": 1.5}, "stride is 1.5"), ({"window": np.inf}, "window is inf"), ({"num_frames": np.inf}, "num_f"),
+        ({"num_frames": 1e300}, "num_frames"), ({"settings": 3}, "settings is 3"), ({"problems": [1, 2]}, "problems"),
+        ({"start_frame": np.array([0, np.inf, 2])}, "whole numbers"), ({"feats": np.full((3, 5), "x")}, "than numbers"),
+        ({"start_time": np.array([0, np.nan, 2])}, "start_time"), ({"end_time": np.zeros(2)}, "do not belong"),
+        ({"start_frame": np.array(["a", "b", "c"])}, "whole numbers"), ({"end_frame": np.zeros((3, 2), int)}, "belong"),
+        ({"start_frame": np.array(["2001", "2002", "2003"], "M8[Y]")}, "whole numbers"),
+        ({"probs": np.zeros(3)}, "do not belong"), ({"class_names": np.zeros(2)}, "class_names is"),
+    ],
+)  # fmt: skip
+def test_odd_values_are_a_sentence(tmp_path, changes, words):
+    np.savez(tmp_path / "odd.npz", **vars(features()) | changes)
+    with pytest.raises(ForeignFile, match=rf"odd.npz: .*{words}"):
+        load_features(tmp_path / "odd.npz")
+
+
+@pytest.mark.parametrize("found", ["[1, 2]", "3", "null", "[" * 100000, "nonsense" * 1000, '{"stride": NaN}'])
+def test_odd_settings_are_other_settings(found):
+    with pytest.raises(InputError, match="other settings") as caught:
+        check_settings("a.npz", found, '{"stride": 4}')
+    assert len(str(caught.value)) < 400
+
+
+def test_names_of_classes_and_content_are_kept(tmp_path):
+    save_features(tmp_path / "a.npz", features(class_names=("Wave", "Überholen"), video_digest="abc"))
+    again = load_features(tmp_path / "a.npz")
+    assert again.class_names == ("Wave", "Überholen") and again.video_digest == "abc"
+    assert features().class_names == ()
+
+
+def test_vanished_videos_are_marked(tmp_path):
+    videos, output = tmp_path / "videos", tmp_path / "out"
+    videos.mkdir()
+    names = ("a.mp4", "b.mp4", os.fsdecode(b"no\xe9.mp4"))
+    for name in names:
+        (videos / name).write_bytes(b"x")
+    for name in names:
+        index = FeatureIndex(output)
+        video = VideoFile(printable(name), videos / name, output / "videos" / f"{name}.npz", folder=videos)
+        index.add(row_of(video.name, features()), video)
+        index.flush(mark=True)
+    assert {row.status for row in read_index(output / "features.csv")} == {"ok"}
+    (videos / "b.mp4").unlink()
+    FeatureIndex(output).flush(mark=True)
+    rows = {row.video: row for row in read_index(output / "features.csv")}
+    assert rows["b.mp4"].status.startswith("vanished: ") and not rows["b.mp4"].has_features
+    assert rows["a.mp4"].status == rows["no\\xe9.mp4"].status == "ok"
+    # An empty folder is a disk that is not mounted.
+    for path in videos.iterdir():
+        path.unlink()
+    assert not any(is_gone(places) for places in read_sources(output).values())
+    for damage in ("[]", "{", '{"a": 3}', '{"a": {"path": "x"}}', "[" * 100000):
+        (output / "features.json").write_text(damage)
+        assert read_sources(output) == {}

@@ -1,5 +1,8 @@
 """Which videos belong to a view, where their features go, who does which."""
 
+import os
+import unicodedata
+
 import pytest
 
 from slowfast.features.videos import find_videos, parse_shard, share_of
@@ -76,3 +79,11 @@ def test_shards_are_disjoint_and_complete(folder, shards):
 def test_wrong_shards_are_refused(text):
     with pytest.raises(InputError, match="--shard"):
         parse_shard(text)
+
+
+def test_views_and_names_in_any_form(folder):
+    apart, composed = (unicodedata.normalize(form, "Rück") for form in ("NFD", "NFC"))
+    (folder / "user_1" / f"{apart}_1.mp4").write_bytes(b"x")
+    (folder / "user_1" / os.fsdecode(b"Dash_\xe9.mp4")).write_bytes(b"x")
+    assert [video.name for video in find_videos(folder, "out", composed)] == [f"user_1/{apart}_1.mp4"]
+    assert "user_1/Dash_\\xe9.mp4" in [video.name for video in find_videos(folder, "out", "Dash")]

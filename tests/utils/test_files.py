@@ -2,10 +2,21 @@
 
 import hashlib
 import json
+import os
+import re
 
 import pytest
 
-from slowfast.utils.files import atomic_write, remove_leftovers, sha256_of, write_json, write_text
+from slowfast.utils.files import (
+    aside_prefix,
+    atomic_write,
+    fitting_name,
+    printable,
+    remove_leftovers,
+    sha256_of,
+    write_json,
+    write_text,
+)
 
 
 def test_appears_whole_in_a_new_folder(tmp_path):
@@ -57,3 +68,24 @@ def test_leftovers_of_killed_processes_go_and_nothing_else(tmp_path):
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".lock", "a.tmp", "best.pyth"]
     remove_leftovers(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ü" * 127, "n" * 240 + ".npz", os.fsdecode(b"\xff" * 250)])
+def test_the_longest_names_are_written(tmp_path, name):
+    write_text(tmp_path / name, "x")
+    with pytest.raises(ValueError), atomic_write(tmp_path / name) as aside:
+        aside.write_text("half")
+        assert re.fullmatch(rf"{re.escape(aside_prefix(tmp_path / name))}{os.getpid()}\.tmp", aside.name)
+        assert len(os.fsencode(aside.name)) <= 255 and aside.name != name
+        raise ValueError
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "x"
+    assert aside_prefix(tmp_path / name) != aside_prefix(tmp_path / ("o" + name[1:]))
+
+
+def test_names_are_cut_to_what_fits():
+    assert fitting_name("clip", ".npz") == "clip.npz" and fitting_name("n" * 251, ".npz") == "n" * 251 + ".npz"
+    for stem in ("n" * 252, "ü" * 126, os.fsdecode(b"\xff" * 252)):
+        cut = fitting_name(stem, ".npz")
+        assert len(os.fsencode(cut)) <= 255 and cut.endswith(".npz") and cut == fitting_name(stem, ".npz")
+        assert cut != fitting_name(stem[:-1] + "x", ".npz")
+    assert printable(os.fsdecode(b"no\xe9 \xc3\xbc")) == "no\\xe9 ü"

@@ -7,14 +7,16 @@ import pytest
 from slowfast.utils.errors import InputError
 from slowfast.video import VideoError, open_video
 from slowfast.video.plain import PlainVideo, plain_length
+from slowfast.video.probe import probe
 from slowfast.video.torchcodec import why_unavailable
 
 PLAIN = (
-    "made_people_rotate90.mp4", "rotation_tag_180.mov", "made_vfr.mp4", "made_single_keyframe.mp4", "start_time_8s.mp4",
+    "made_single_keyframe.mp4", "start_time_8s.mp4",
     "carphone_qcif_lowbitrate.mp4", "frames_out_of_order.mov", "made_fragmented.mp4", "dark/Turn_1_1.mp4",
     "sign_walk_fullrange.mkv", "made_one_frame.mp4",
 )  # fmt: skip
 UNUSUAL = (
+    "made_people_rotate90.mp4", "rotation_tag_180.mov", "rotation_tag_90.mov", "made_vfr.mp4",
     "edit_list_discard_first.mp4", "eyemakeup_mpeg4_audio.avi", "made_size_change.ts", "multi_stream.mp4",
     "hevc_128x128.mp4", "h264_10bit.mp4", "odd_121x81_mpeg2.mp4", "made_tiny_16x16.mp4", "four_frames.gif",
     "made_mpegts.ts", "made_raw_annexb.h264", "broken/first_frame_damaged.mp4", "broken/truncated_half_faststart.mp4",
@@ -124,3 +126,43 @@ def test_missing_torchcodec_is_one_sentence(shared, monkeypatch):
     monkeypatch.setattr("slowfast.video.torchcodec.why_unavailable", lambda: "no FFmpeg")
     with pytest.raises(InputError, match="no FFmpeg.*pyav"):
         open_video(shared / "videos/made_two_frames.mp4", "torchcodec")
+
+
+def compare(path, backend, count):
+    """All frames of a file are those of PyAV; return whether the backend itself gave them."""
+    with open_video(path) as reference, open_video(path, backend) as video:
+        assert len(video) == len(reference) == count
+        every = range(count)
+        assert np.array_equal(video.get_frames(every), reference.get_frames(every))
+        return video._reference is None
+
+
+@pytest.mark.parametrize("width", [34, 36, 48, 64, 72, 100, 136, 200])
+def test_padding_of_lines_is_no_channel(making, tmp_path, backend, width):
+    image = making.corners(48, width)
+    path = making.write(tmp_path / "a.mp4", [image] * 5)
+    compare(path, backend, 5)
+    expected = (image @ [0.299, 0.587, 0.114]).mean()
+    assert probe(path, backend).luma == pytest.approx(expected, abs=2) and probe(path, backend).width == width
+
+
+@pytest.mark.parametrize("numbers", [{20}, {9, 16, 23, 30}, {3, 41}, set(range(1, 40, 3))])
+@pytest.mark.parametrize("options", [{"bf": "0", "refs": "4"}, {"bf": "3", "refs": "4"}], ids=["P", "B"])
+def test_files_that_lack_packets(making, tmp_path, backend, options, numbers):
+    """Decoders fill the holes differently, by up to 12 levels; a hole in the timestamps tells of them."""
+    whole = making.write(tmp_path / "whole.mp4", making.noise(60), options={**options, "g": "40"})
+    path = making.drop_packets(whole, tmp_path / "holes.mp4", numbers)
+    assert compare(whole, backend, 60)
+    assert not compare(path, backend, len(open_video(path)))
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("mpeg4", {}), ("mpeg4", {"bf": "2"}), ("libx264", {"x264-params": "interlaced=1"}), ("libx264", {"bf": "5"}),
+     ("mjpeg", {}), ("libvpx", {"deadline": "realtime", "cpu-used": "8"})],
+)  # fmt: skip
+def test_other_codecs_and_interlaced_frames(making, shared, tmp_path, backend, codec, options):
+    clip = open_video(shared / "videos/made_single_keyframe.mp4").get_frames(range(30))
+    clip[0] = 0  # which every decoder gives
+    path = making.write(tmp_path / "a.mkv", clip, codec=codec, options=options)
+    assert compare(path, backend, 30) == (codec != "mpeg4" and "x264-params" not in options)

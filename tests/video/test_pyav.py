@@ -155,7 +155,7 @@ def test_frames_that_cannot_be_converted_are_a_fault_of_the_file(shared, monkeyp
         raise ValueError("no such pixel format")
 
     video = open_video(shared / "videos/made_two_frames.mp4")
-    monkeypatch.setattr(video, "_reformatter", SimpleNamespace(reformat=refuse))
+    monkeypatch.setattr(video.picture, "_reformatter", SimpleNamespace(reformat=refuse))
     with pytest.raises(VideoError, match="made_two_frames.*converted.*no such pixel format"):
         video.get_frames([1])
 

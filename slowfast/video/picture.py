@@ -1,0 +1,106 @@
+"""From decoded frames to RGB as a player shows them: one size and one orientation for a file, right levels."""
+
+import functools
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from slowfast.utils.logging import get_logger
+from slowfast.video.reader import VideoError
+
+logger = get_logger(__name__)
+
+# The scaler's default makes more than 8 bits one to two levels too dark; ACCURATE_RND alone does as well.
+_DEEP = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Grey levels of 256 below which a file of deep grey (thermal cameras) is reported.
+_FEW_LEVELS = 64
+
+
+class Picture:
+    """Converts the frames of one file to RGB; frame 0 decides size and orientation for all of them.
+
+    Args:
+        path: of the file, for messages.
+        first: frame 0.
+    """
+
+    def __init__(self, path: str, first: av.VideoFrame) -> None:
+        self._path = path
+        self._width, self._height = first.width, first.height
+        self.orientation = orientation_of(first)
+        self._reformatter = VideoReformatter()
+        if first.format.name.startswith("gray") and _is_deep(first):
+            _report_few_levels(path, first)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of all frames as they are shown."""
+        return (self._width, self._height) if self.orientation[0] else (self._height, self._width)
+
+    def rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return a frame as uint8 (H, W, 3).
+
+        Raises:
+            VideoError: when it cannot be converted.
+        """
+        how = {"interpolation": _DEEP} if _is_deep(frame) else {}
+        try:
+            rgb_HWC = self._reformatter.reformat(
+                frame, width=self._width, height=self._height, format="rgb24", threads=1, **how
+            ).to_ndarray()
+        except (av.error.FFmpegError, ValueError) as error:
+            raise VideoError(self._path, f"a frame cannot be converted to RGB ({words(error)})") from None
+        if self.orientation == (False, False, False):
+            return rgb_HWC
+        swapped, flip_x, flip_y = self.orientation
+        turned_HWC = rgb_HWC.swapaxes(0, 1) if swapped else rgb_HWC
+        return np.ascontiguousarray(turned_HWC[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+
+
+def orientation_of(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """Return how a frame is to be shown: rows and columns swapped, then mirrored left-right, then up-down.
+
+    A display matrix (a b u; c d v; x y w) moves a pixel (p, q) to (a p + c q, b p + d q); angles between the eight
+    orientations are rounded to the nearest one.
+    """
+    matrix = next((bytes(side) for side in frame.side_data if side.type == Type.DISPLAYMATRIX), None)
+    if matrix is None or len(matrix) < 36:
+        return False, False, False
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(np.int64).tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return False, a < 0, d < 0
+    return True, c < 0, b < 0
+
+
+def words(error: Exception) -> str:
+    """Return the message of an error without number and path."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _is_deep(frame: av.VideoFrame) -> bool:
+    """Return whether a frame has more than 8 bits a channel."""
+    return any(component.bits > 8 for component in frame.format.components)
+
+
+def _report_few_levels(path: str, first: av.VideoFrame) -> None:
+    """Say when deep grey keeps few of 256 levels, since the 8 highest bits alone are used."""
+    bits = first.format.components[0].bits
+    order = ">" if first.format.name.endswith("be") else "<"
+    plane = first.planes[0]
+    values_HW = np.frombuffer(plane, f"{order}u2").reshape(plane.height, -1)[:, : plane.width]
+    low, high = int(values_HW.min()), int(values_HW.max())
+    levels = (high >> (bits - 8)) - (low >> (bits - 8)) + 1
+    if levels < _FEW_LEVELS:
+        _warn_once(
+            f"{path}: its grey of {bits} bits lies between {low} and {high}, which leaves {levels} of 256 levels:"
+            " stretch it first, like ffmpeg -i IN -vf"
+            f" 'lut=clip((val-{low})*{2**bits - 1}/{max(1, high - low)},0,{2**bits - 1})' -c:v ffv1 OUT.mkv"
+        )
+
+
+@functools.lru_cache(maxsize=4096)
+def _warn_once(text: str) -> None:
+    """Log a warning that has not been logged by this process."""
+    logger.warning("%s", text)
