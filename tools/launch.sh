@@ -4,9 +4,10 @@ set -u
 
 usage() {
   cat <<'TEXT'
-usage: launch.sh FOLDER [KEY VALUE ...]
+usage: launch.sh FOLDER [KEY VALUE ...] [--plugin FILE.py ...]
 
-Run FOLDER/config.yaml (train when TRAIN.ENABLE, then test when TEST.ENABLE); KEY VALUE pairs override it.
+Run FOLDER/config.yaml (train when TRAIN.ENABLE, then test when TEST.ENABLE); KEY VALUE pairs override it;
+--plugin loads own code.
 The scripts run.sh and test.sh of the experiments call this.
 
 environment:

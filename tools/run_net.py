@@ -23,11 +23,16 @@ def main() -> None:
         help="YAML file of the experiment; given again: later wins",
     )
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="overrides")
-    args = parser.parse_args()
+    cli.add_plugin_argument(parser)
+    # Behind KEY VALUE too, where the scripts of the experiments pass what they are given.
+    plugins, words = cli.take_plugins(sys.argv[1:])
+    args = parser.parse_args(words)
     from slowfast.config import load_config
     from slowfast.utils.logging import setup_logging
+    from slowfast.utils.plugins import load_plugins
 
     setup_logging()
+    load_plugins(plugins)
     cfg = load_config(args.cfg, args.opts)
 
     from slowfast.engine.launch import run_experiment

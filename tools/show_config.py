@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.config import config_difference, dump_config, load_config
 from slowfast.utils import cli
+from slowfast.utils.plugins import load_plugins
 
 
 def main() -> None:
@@ -19,7 +20,9 @@ def main() -> None:
     parser.add_argument("file", help="YAML file")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides")
     parser.add_argument("--diff", metavar="FILE2", help="print `KEY: value in FILE, value in FILE2` of differing keys")
+    cli.add_plugin_argument(parser)
     args = parser.parse_intermixed_args()
+    load_plugins(args.plugin)
     cfg = load_config(args.file, args.opts)
     if args.diff is None:
         print(dump_config(cfg), end="")

@@ -1,5 +1,6 @@
 """Combinations of values that cannot work, each as a sentence with the fix."""
 
+import importlib
 import math
 import re
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from fvcore.common.config import CfgNode
 
 from slowfast.config.defaults import get_cfg
 
-ARCHITECTURES = ("uniformer", "mvit", "sf", "videomae")
 DATASETS = ("ug2_sparse", "ug2", "track3")
 _SAMPLINGS = "ug2_sparse (uniform sampling), ug2 (dense) or track3 (trimmed clips)"
 _ALSO = re.compile(
@@ -19,13 +19,11 @@ _ALSO = re.compile(
 )
 
 _CHOICES = {
-    "MODEL.ARCH": ARCHITECTURES,
     "MODEL.LOSS_FUNC": ("cross_entropy", "soft_cross_entropy"),
     "MODEL.PSEUDO_LOSS_FUNC": ("", "kl"),
     "DATA.DECODING_BACKEND": ("pyav", "decord", "torchcodec"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
     "AUG.RE_MODE": ("pixel", "rand", "const"),
-    "SOLVER.OPTIMIZING_METHOD": ("sgd", "adam", "adamw"),
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
     "TEST.SCORE": ("logits", "probs"),
     "TRAIN.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
@@ -34,23 +32,30 @@ _CHOICES = {
     "FEATURES.TAIL": ("drop", "pad"),
     "FEATURES.RESIZE": ("crop", "squash", "squash_antialias"),
 }
+# What the rooms above offer under a name, plugins included; an empty value chooses nothing.
+_REGISTRIES = {
+    "MODEL.ARCH": "slowfast.models:NETWORKS",
+    "TRAIN.METHOD": "slowfast.engine.methods:METHODS",
+    "SOLVER.OPTIMIZING_METHOD": "slowfast.solver:OPTIMIZERS",
+}
 _POSITIVE = (
     "MODEL.NUM_CLASSES", "DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE",
     "TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS",
     "SOLVER.MAX_EPOCH", "SOLVER.CYCLES", "AUG.NUM_SAMPLE", "LOG_PERIOD", "NUM_SHARDS", "BN.NUM_BATCHES_PRECISE",
-    "FEATURES.STRIDE", "FEATURES.BATCH_SIZE", "FEATURES.DECODERS",
+    "FEATURES.STRIDE", "FEATURES.BATCH_SIZE", "FEATURES.DECODERS", "TRAIN.ACCUMULATE",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "NUM_GPUS", "NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "TRAIN.KEEP_CHECKPOINTS",
     "TRAIN.STEPS_PER_EPOCH", "SOLVER.WARMUP_EPOCHS", "SOLVER.CLIP_GRADIENT", "RNG_SEED",
     "FEATURES.FPS", "SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WEIGHT_DECAY",
     "BN.WEIGHT_DECAY", "MIXUP.ALPHA", "MIXUP.CUTMIX_ALPHA", "AUG.RE_COUNT", "TRAIN.SAVE_EVERY_MINUTES",
-    "DATA_LOADER.TIMEOUT", "SOLVER.MOMENTUM", "SOLVER.DAMPENING",
+    "DATA_LOADER.TIMEOUT", "SOLVER.MOMENTUM", "SOLVER.DAMPENING", "MEAN_TEACHER.WEIGHT",
 )  # fmt: skip
 _SHARES = (
     "MIXUP.PROB", "MIXUP.SWITCH_PROB", "MIXUP.LABEL_SMOOTH_VALUE", "AUG.RE_PROB", "AUG.DARKEN_PROB", "DATA.MAX_FAILED",
     "MODEL.DROPOUT_RATE", "UNIFORMER.DROPOUT_RATE", "UNIFORMER.ATTENTION_DROPOUT_RATE", "UNIFORMER.DROP_DEPTH_RATE",
     "MVIT.DROPOUT_RATE", "MVIT.DROPPATH_RATE", "SF.DROPOUT_RATE", "VIDEOMAE.DROP_PATH_RATE", "VIDEOMAE.FC_DROPOUT_RATE",
+    "MEAN_TEACHER.DECAY", "MEAN_TEACHER.THRESHOLD",
 )  # fmt: skip
 # Lists of numbers and how many there are; 0: any number of them.
 _NUMBERS = {
@@ -58,10 +63,11 @@ _NUMBERS = {
     "DATA.TRAIN_JITTER_ASPECT_RELATIVE": 0, "MODEL.CHECKPOINT_NUM": 4, "UNIFORMER.EMBED_DIM": 4, "UNIFORMER.DEPTH": 4,
     "MVIT.PATCH_KERNEL": 3, "MVIT.PATCH_STRIDE": 3, "MVIT.PATCH_PADDING": 3, "MVIT.POOL_KV_STRIDE_ADAPTIVE": 3,
     "MVIT.POOL_KVQ_KERNEL": 3, "SF.DEPTH": 4, "SOLVER.STEPS": 0, "SOLVER.LRS": 0,
+    "SOLVER.LION_BETAS": 2, "TRAIN.CLASS_WEIGHTS": 0,
 }  # fmt: skip
 # Lists of rows of so many numbers.
 _ROWS = {"MVIT.DIM_MUL": 2, "MVIT.HEAD_MUL": 2, "MVIT.POOL_Q_STRIDE": 4, "MVIT.POOL_KV_STRIDE": 4}
-_TEXTS = ("DATA.CLASS_NAMES", "TEST.ALSO", "TRAIN.EVAL_SPLITS", "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN")
+_TEXTS = ("DATA.CLASS_NAMES", "TEST.ALSO", "TRAIN.EVAL_SPLITS", "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN", "TRAIN.FREEZE")
 # Keys of those above that may be None.
 _OPTIONAL = ("MVIT.POOL_KV_STRIDE", "MVIT.POOL_KV_STRIDE_ADAPTIVE", "MVIT.POOL_KVQ_KERNEL")
 
@@ -124,14 +130,8 @@ def find_conflicts(cfg: CfgNode) -> list[str]:
         for key in wrong:
             *sections, leaf = key.split(".")
             value_of(cfg, ".".join(sections))[leaf] = value_of(get_cfg(), key)
-    rest = [
-        *_wrong_values(cfg),
-        *_wrong_data(cfg),
-        *_wrong_run(cfg),
-        *_wrong_tests(cfg),
-        *_wrong_training(cfg),
-        *_wrong_models(cfg),
-    ]
+    rest = [*_wrong_names(cfg), *_wrong_values(cfg), *_wrong_data(cfg), *_wrong_run(cfg), *_wrong_tests(cfg)]
+    rest += [*_wrong_training(cfg), *_wrong_models(cfg)]
     return [*wrong.values(), *(text for text in rest if not any(key in text for key in wrong))]
 
 
@@ -208,6 +208,22 @@ def _wrong_data(cfg: CfgNode) -> Iterator[str]:
             yield f"DATA.SPLITS.{name}: a name of letters, digits and _ is needed, because files are named after it"
 
 
+def _wrong_names(cfg: CfgNode) -> Iterator[str]:
+    """Yield names that nothing is registered under; without torch they are checked where they are used."""
+    for key, place in _REGISTRIES.items():
+        name, (module, registry) = value_of(cfg, key), place.split(":")
+        if name == "" == value_of(get_cfg(), key):
+            continue
+        try:
+            choices = getattr(importlib.import_module(module), registry)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            return
+        if name not in choices:
+            yield choices.refusal(name)
+
+
 def _wrong_run(cfg: CfgNode) -> Iterator[str]:
     """Yield what no run can have."""
     if cfg.FEATURES.FPS > 1000:
@@ -253,8 +269,12 @@ def _wrong_training(cfg: CfgNode) -> Iterator[str]:
         yield "MIXUP.ENABLE needs MODEL.LOSS_FUNC soft_cross_entropy"
     if cfg.MIXUP.ENABLE and cfg.TRAIN.ENABLE and cfg.TRAIN.BATCH_SIZE * cfg.AUG.NUM_SAMPLE < 2:
         yield "MIXUP.ENABLE needs at least two clips in a batch: raise TRAIN.BATCH_SIZE"
-    if cfg.SOLVER.LAYER_DECAY != 1.0 and cfg.MODEL.ARCH != "videomae":
-        yield f"SOLVER.LAYER_DECAY {cfg.SOLVER.LAYER_DECAY} is for MODEL.ARCH videomae; set it to 1.0"
+    clips = cfg.TRAIN.BATCH_SIZE * cfg.AUG.NUM_SAMPLE
+    if cfg.TRAIN.ENABLE and cfg.TRAIN.ACCUMULATE > 1 and clips % cfg.TRAIN.ACCUMULATE:
+        yield f"TRAIN.ACCUMULATE is {cfg.TRAIN.ACCUMULATE}, which does not divide a batch of {clips} clips"
+    weights = cfg.TRAIN.CLASS_WEIGHTS
+    if weights and (len(weights) != cfg.MODEL.NUM_CLASSES or min(weights) < 0 or not any(weights)):
+        yield f"TRAIN.CLASS_WEIGHTS is {weights}, {cfg.MODEL.NUM_CLASSES} numbers of 0 or more are needed"
     if len(cfg.SOLVER.STEPS) != len(cfg.SOLVER.LRS):
         yield "SOLVER.STEPS and SOLVER.LRS need the same length"
     if cfg.SOLVER.LR_POLICY == "steps_with_relative_lrs" and not cfg.SOLVER.STEPS:

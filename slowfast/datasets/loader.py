@@ -8,6 +8,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.datasets.frame_source import FrameSource
+from slowfast.datasets.paired import PairedViews
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.splits import LABELLED_ROLES, PSEUDO_SPLIT, check_role, gamma_role, is_light, resolve_split
@@ -33,20 +34,23 @@ def build_dataset(
     crops: int | None = None,
     gamma: float | None = None,
     seed: int | None = None,
+    labelled: bool | None = None,
+    paired: Sequence[str] = (),
 ) -> TrainDataset | EvalDataset:
     """Build the items of a split.
 
     Args:
         cfg: DATA, AUG, TRAIN, TEST and MODEL.NUM_CLASSES are read.
         split: a name of DATA.SPLITS.
-        role: source, target, bn, val, val_bright, val_dark or test; chooses, with the light of the split, the gamma,
-            and whether labels are needed.
+        role: source, target, bn, val, val_bright, val_dark or test; with the split's light it chooses gamma and labels.
         train: augmented clips, or test views.
         num_samples: augmented copies; default AUG.NUM_SAMPLE.
         views: temporal views; default TEST.NUM_ENSEMBLE_VIEWS for the role test, else 1.
         crops: 1 or 3; default TEST.NUM_SPATIAL_CROPS for the role test, else 1.
         gamma: default `gamma_of`.
         seed: default RNG_SEED.
+        labelled: whether labels are needed; default: as the role says.
+        paired: views of every training clip, names that begin with `weak` or `strong`; empty: one, as AUG says.
 
     Raises:
         InputError: when list or videos are wrong.
@@ -58,7 +62,7 @@ def build_dataset(
         where.folder,
         separator=list_separators(cfg, split),
         num_classes=cfg.MODEL.NUM_CLASSES,
-        labelled=role in LABELLED_ROLES,
+        labelled=role in LABELLED_ROLES if labelled is None else labelled,
         allow_outside=cfg.DATA.ALLOW_OUTSIDE,
     )
     gamma = gamma_of(cfg, split, role) if gamma is None else gamma
@@ -71,14 +75,13 @@ def build_dataset(
             views=views or (cfg.TEST.NUM_ENSEMBLE_VIEWS if testing else 1),
             crops=crops or (cfg.TEST.NUM_SPATIAL_CROPS if testing else 1),
         )
-    seed = cfg.RNG_SEED if seed is None else seed
     return TrainDataset(
         records=records,
         source=_source(cfg),
         sampling=_sampling(cfg, cfg.TRAIN.DATASET),
-        views=_train_views(cfg, gamma, darken=cfg.AUG.DARKEN and role == "source"),
+        views=_paired_views(cfg, gamma, paired, darken=cfg.AUG.DARKEN and role == "source"),
         num_samples=cfg.AUG.NUM_SAMPLE if num_samples is None else num_samples,
-        seed=split_seed(seed, split),
+        seed=split_seed(cfg.RNG_SEED if seed is None else seed, split),
     )
 
 
@@ -108,6 +111,8 @@ def build_loader(
     seed: int | None = None,
     batch_size: int | None = None,
     num_workers: int | None = None,
+    labelled: bool | None = None,
+    paired: Sequence[str] = (),
 ) -> VideoLoader:
     """Build the batches of a split for one process; see `build_dataset` for the arguments not named here.
 
@@ -125,6 +130,8 @@ def build_loader(
         seed: of order and augmentation.
         batch_size: over all processes; default TRAIN.BATCH_SIZE (videos) or TEST.BATCH_SIZE (clips).
         num_workers: default DATA_LOADER.NUM_WORKERS.
+        labelled: whether labels are needed.
+        paired: views of every training clip, side by side in `clips`.
 
     Raises:
         InputError: when list, videos or batch size are wrong.
@@ -139,9 +146,12 @@ def build_loader(
         crops=crops,
         gamma=gamma,
         seed=seed,
+        labelled=labelled,
+        paired=paired,
     )
     if not train:
         return _eval_loader(cfg, dataset, split, batch_size, rank, world_size, num_workers)
+    role = "unlabelled" if labelled is False else check_role(role)
     sampler = _train_sampler(cfg, dataset, split, role, batch_size or cfg.TRAIN.BATCH_SIZE, rank, world_size)
     return _loader(cfg, dataset, sampler, split, num_workers, persistent=True)
 
@@ -251,7 +261,7 @@ def _train_sampler(
             f"{where.list_path}: the list has {len(dataset)} rows, fewer than one batch of {batch_size}: lower"
             " TRAIN.BATCH_SIZE or add rows"
         )
-    balanced = cfg.TRAIN.CLASS_BALANCED and check_role(role) == "target"
+    balanced = {"target": cfg.TRAIN.CLASS_BALANCED, "source": cfg.TRAIN.LABELLED_BALANCED}.get(role, False)
     return EpochSampler(
         num_rows=len(dataset),
         batch_size=batch_size // world_size,
@@ -267,9 +277,23 @@ def _normalisation(cfg: CfgNode) -> Normalisation:
     return Normalisation(tuple(cfg.DATA.MEAN), tuple(cfg.DATA.STD), cfg.DATA.SUBTRACT_TEMPORAL_MEAN)
 
 
-def _train_views(cfg: CfgNode, gamma: float, *, darken: bool) -> TrainViews:
+def _paired_views(cfg: CfgNode, gamma: float, paired: Sequence[str], *, darken: bool) -> TrainViews | PairedViews:
+    """Return the augmentation of training clips, or one for each of several views."""
+    wrong = [name for name in paired if not name.startswith(("weak", "strong"))]
+    if wrong or len(set(paired)) < len(paired):
+        raise InputError(
+            f"the views {', '.join(paired)} are asked for: different names 'weak...', 'strong...' are needed"
+        )
+    if not paired:
+        return _train_views(cfg, gamma, augment=cfg.AUG.ENABLE, darken=darken)
+    strong = [name.startswith("strong") for name in paired]
+    return PairedViews(
+        [_train_views(cfg, gamma, augment=is_strong, darken=darken and is_strong) for is_strong in strong]
+    )
+
+
+def _train_views(cfg: CfgNode, gamma: float, *, augment: bool, darken: bool) -> TrainViews:
     """Return the augmentation of training clips."""
-    augment = cfg.AUG.ENABLE
     try:
         policy = parse_policy(cfg.AUG.AA_TYPE, cfg.AUG.INTERPOLATION) if augment else None
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""Training, evaluation and testing: one loop, steps that hold the maths, hooks for everything else."""
+"""Training, evaluation and testing: one loop, methods that hold the maths, hooks for what is optional."""

@@ -10,13 +10,21 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from slowfast.config import dump_config, flatten
 from slowfast.datasets.loader import build_loader
+from slowfast.engine.checkpoint import Saves, unwrap
 from slowfast.engine.evaluator import Evaluator
-from slowfast.engine.steps import PseudoLabelStep, SourceStep, Supervised, Update
-from slowfast.losses import KLLoss, soft_cross_entropy
-from slowfast.models.videomae import layer_id
+from slowfast.engine.hooks.log_lines import LogLines
+from slowfast.engine.hooks.metrics import MetricsLog
+from slowfast.engine.hooks.tensorboard import Curves
+from slowfast.engine.methods import Method, Reads, chosen_method
+from slowfast.engine.methods.base import check_method
+from slowfast.engine.precise_bn import adapt_batchnorm
+from slowfast.engine.run import BEST, METRICS, checkpoints_of
+from slowfast.engine.trainer import Trainer
+from slowfast.engine.update import Update
+from slowfast.models.freeze import freeze
 from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
-from slowfast.transforms.mixup import Mixup
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
@@ -57,72 +65,142 @@ def build_schedule(cfg: CfgNode, steps_per_epoch: int = 0) -> LRSchedule:
     )
 
 
-def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimizer over the parameter groups of a network."""
-    layers = {}
-    if cfg.SOLVER.LAYER_DECAY != 1.0:
-        depth = cfg.VIDEOMAE.DEPTH
-        layers = {"layer_of": lambda name: layer_id(name, depth), "num_layers": depth + 1}
-    groups = parameter_groups(
-        model,
-        weight_decay=cfg.SOLVER.WEIGHT_DECAY,
-        bn_weight_decay=cfg.BN.WEIGHT_DECAY,
-        zero_1d=cfg.SOLVER.ZERO_WD_1D_PARAM,
-        layer_decay=cfg.SOLVER.LAYER_DECAY,
-        **layers,
-    )
-    return construct_optimizer(
-        groups,
-        method=cfg.SOLVER.OPTIMIZING_METHOD,
-        lr=cfg.SOLVER.BASE_LR,
-        momentum=cfg.SOLVER.MOMENTUM,
-        dampening=cfg.SOLVER.DAMPENING,
-        nesterov=cfg.SOLVER.NESTEROV,
-    )
+def build_optimizer(cfg: CfgNode, *networks: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimizer over the parameter groups of the networks that are trained.
+
+    Raises:
+        InputError: SOLVER.LAYER_DECAY for a network that does not tell its layers.
+    """
+    groups = []
+    for network in map(unwrap, networks):
+        layers = {}
+        if cfg.SOLVER.LAYER_DECAY != 1.0:
+            if not hasattr(network, "layer_of"):
+                raise InputError(
+                    f"SOLVER.LAYER_DECAY is {cfg.SOLVER.LAYER_DECAY}, but {type(network).__name__} (MODEL.ARCH "
+                    f"{cfg.MODEL.ARCH}) has no `layer_of(name)` and `num_layers`; set it to 1.0"
+                )
+            layers = {"layer_of": network.layer_of, "num_layers": network.num_layers}
+        groups += parameter_groups(
+            network,
+            weight_decay=cfg.SOLVER.WEIGHT_DECAY,
+            bn_weight_decay=cfg.BN.WEIGHT_DECAY,
+            zero_1d=cfg.SOLVER.ZERO_WD_1D_PARAM,
+            layer_decay=cfg.SOLVER.LAYER_DECAY,
+            **layers,
+        )
+    return construct_optimizer(groups, method=cfg.SOLVER.OPTIMIZING_METHOD, lr=cfg.SOLVER.BASE_LR, options=flatten(cfg))
 
 
-def build_step(cfg: CfgNode, model: nn.Module, device: torch.device) -> SourceStep | PseudoLabelStep:
-    """Return the training step: with pseudo-labels when DATA.PSEUDO_CSV is set."""
-    update = Update(
-        model=model,
-        optimizer=build_optimizer(cfg, model),
+def build_method(cfg: CfgNode, network: nn.Module, device: torch.device, *, wrapped: bool = True) -> Method:
+    """Return the training method around a network with its starting weights.
+
+    Args:
+        cfg: the run.
+        network: on the device.
+        device: where it trains.
+        wrapped: with the wrappers of the run (collective); without them it only shows what is wrong.
+
+    Raises:
+        InputError: something in it cannot work.
+    """
+    freeze(network, cfg.TRAIN.FREEZE)
+    method = chosen_method(cfg)(cfg, network, device).to(device)
+    check_method(method)
+    if wrapped:
+        for tensor in method.state_dict().values():
+            distributed.share_(tensor)  # fresh weights differ from process to process
+        for name, part in method.trained().items():
+            setattr(method, name, _wrap(cfg, part, device))
+    trained = list(method.trained().values())
+    method.update = Update(
+        networks=trained,
+        optimizer=build_optimizer(cfg, *trained),
         device=device,
         clip_norm=cfg.SOLVER.CLIP_GRADIENT,
         autocast_dtype=autocast_dtype(cfg, device),
         on_nan=cfg.TRAIN.ON_NAN,
+        accumulate=cfg.TRAIN.ACCUMULATE,
     )
-    mixup = None
-    if cfg.MIXUP.ENABLE:
-        mixup = Mixup(
-            num_classes=cfg.MODEL.NUM_CLASSES,
-            alpha=cfg.MIXUP.ALPHA,
-            cutmix_alpha=cfg.MIXUP.CUTMIX_ALPHA,
-            prob=cfg.MIXUP.PROB,
-            switch_prob=cfg.MIXUP.SWITCH_PROB,
-            label_smoothing=cfg.MIXUP.LABEL_SMOOTH_VALUE,
+    return method
+
+
+def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:
+    """Return a network with the wrappers of the run."""
+    unused = getattr(network, "unused_parameters", False)
+    if cfg.TRAIN.COMPILE:
+        network = torch.compile(network)
+    if distributed.world_size() == 1:
+        return network
+    ids = [device.index] if device.type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(network, device_ids=ids, find_unused_parameters=unused)
+
+
+def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.device) -> Trainer:
+    """Return the loop with the method, the batches and the files of a run."""
+    method = build_method(cfg, network, device)
+    reads = method.loaders(cfg)
+    loaders = {name: build_train_loader(cfg, source) for name, source in reads.items()}
+    hooks: list[Any] = [MetricsLog(output / METRICS if distributed.is_main() else None), LogLines()]
+    if cfg.TENSORBOARD.ENABLE and distributed.is_main():
+        hooks.append(Curves(output / "tensorboard"))
+    evaluators = [
+        (split, build_evaluator(cfg, split, validation_role(split), device)) for split in cfg.TRAIN.EVAL_SPLITS
+    ]
+    return Trainer(
+        method=method,
+        loaders=loaders,
+        views={name: source.views for name, source in reads.items()},
+        schedule=build_schedule(cfg, cfg.TRAIN.STEPS_PER_EPOCH or len(next(iter(loaders.values())))),
+        max_epoch=cfg.SOLVER.MAX_EPOCH,
+        seed=cfg.RNG_SEED,
+        saves=Saves(
+            folder=checkpoints_of(cfg, output),
+            best_path=output / BEST,
+            extra={"cfg": dump_config(cfg)},
+            every_epoch=cfg.TRAIN.SAVE_LATEST,
+        ),
+        adapt=_build_adaptation(cfg, device) if cfg.BN.USE_PRECISE_STATS else None,
+        evaluators=evaluators,
+        hooks=hooks,
+        eval_period=cfg.TRAIN.EVAL_PERIOD,
+        save_period=1 if cfg.TRAIN.SAVE_LATEST else cfg.TRAIN.CHECKPOINT_PERIOD,
+        log_period=cfg.LOG_PERIOD,
+        steps_per_epoch=cfg.TRAIN.STEPS_PER_EPOCH,
+        save_partial_every=60.0 * cfg.TRAIN.SAVE_EVERY_MINUTES,
+    )
+
+
+def _build_adaptation(cfg: CfgNode, device: torch.device) -> Callable[[nn.Module, int], Any]:
+    """Return what takes the BatchNorm statistics of a network from BN.ADAPT_SPLIT, shuffled anew in every epoch."""
+    loader = build_bn_loader(cfg, cfg.BN.ADAPT_SPLIT)
+
+    def adapt(network: nn.Module, epoch: int) -> None:
+        loader.set_epoch(epoch)
+        adapt_batchnorm(
+            network,
+            loader,
+            num_batches=cfg.BN.NUM_BATCHES_PRECISE,
+            clips_of=lambda batch: batch["clips"].to(device, non_blocking=True),
         )
-    loss = _hard_loss(cfg)
-    source = Supervised(update=update, loss=loss, mixup=mixup)
-    if not cfg.DATA.PSEUDO_CSV:
-        return SourceStep(source=source)
-    soft = KLLoss(temperature=cfg.MODEL.SOFT_T) if cfg.MODEL.PSEUDO_LOSS_FUNC == "kl" else None
-    target = Supervised(update=update, loss=loss, mixup=None if soft else mixup, soft_loss=soft)
-    return PseudoLabelStep(source=source, target=target)
+
+    return adapt
 
 
-def _hard_loss(cfg: CfgNode) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return the loss against labels (B,) or mixed targets (B, K)."""
-    if cfg.MODEL.LOSS_FUNC == "cross_entropy" or not cfg.MIXUP.ENABLE:
-        return nn.CrossEntropyLoss()
-    return soft_cross_entropy
+def build_train_loader(cfg: CfgNode, reads: Reads, **place: Any) -> Any:
+    """Return the training batches that a method reads.
 
+    Args:
+        cfg: the run.
+        reads: which ones.
+        place: other arguments than those of this process.
 
-def build_train_loaders(cfg: CfgNode) -> list[Any]:
-    """Return the loader of labelled clips and, with pseudo-labels, that of the target clips."""
-    loaders = [build_loader(cfg, "train_label", "source", train=True, **_place())]
-    if cfg.DATA.PSEUDO_CSV:
-        loaders.append(build_loader(cfg, "train_pseudo_label", "target", train=True, **_place()))
-    return loaders
+    Raises:
+        InputError: list, videos or batch size are wrong.
+    """
+    place = {**_place(), **place}
+    paired = {"labelled": reads.labelled, "paired": reads.views}
+    return build_loader(cfg, reads.split, reads.role, train=True, **paired, **place)
 
 
 def build_bn_loader(cfg: CfgNode, split: str, *, gamma: float | None = None) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write
 from slowfast.utils.untrusted.tensors import TensorFileError, read_tensor_file
@@ -205,6 +206,35 @@ class CheckpointFolder:
         except OSError:
             save_checkpoint(aside, load_checkpoint(path))
         os.replace(aside, self.folder / LATEST)
+
+
+class Saves:
+    """The files that a training writes from its states; only the main process writes.
+
+    Args:
+        folder: the run's checkpoints.
+        best_path: where the best one goes.
+        extra: entries of every checkpoint (`cfg`).
+        every_epoch: keep `checkpoint_latest.pyth`.
+    """
+
+    def __init__(self, *, folder: CheckpointFolder, best_path: Path, extra: dict[str, Any], every_epoch: bool) -> None:
+        self.folder, self.best_path, self.extra, self.every_epoch = folder, best_path, extra, every_epoch
+
+    def epoch(self, state: dict[str, Any], epoch: int) -> None:
+        """Save after epoch `epoch` (from 0)."""
+        if distributed.is_main():
+            self.folder.save_epoch({**state, **self.extra}, epoch, latest=self.every_epoch)
+
+    def partial(self, state: dict[str, Any]) -> None:
+        """Save inside an epoch."""
+        if distributed.is_main():
+            self.folder.save_partial({**state, **self.extra})
+
+    def best(self, state: dict[str, Any]) -> None:
+        """Save the best weights."""
+        if distributed.is_main():
+            save_checkpoint(self.best_path, {**state, **self.extra})
 
 
 def rng_state() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -11,27 +12,22 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from slowfast.config import TestSetting, dump_config, parse_also
+from slowfast.config import TestSetting, parse_also
 from slowfast.datasets.loader import gamma_of
 from slowfast.datasets.splits import is_light
-from slowfast.engine.build import (
-    build_bn_loader,
-    build_evaluator,
-    build_schedule,
-    build_step,
-    build_train_loaders,
-    start_path,
-    validation_role,
+from slowfast.engine.build import build_bn_loader, build_evaluator, build_method, build_trainer, start_path
+from slowfast.engine.checkpoint import (
+    CheckpointFolder,
+    plain_state,
+    rng_state,
+    set_rng_state,
+    stored_training,
+    unwrap,
+    verify_checkpoint,
 )
-from slowfast.engine.checkpoint import CheckpointFolder, plain_state, stored_training, unwrap, verify_checkpoint
-from slowfast.engine.hooks import CheckpointHook, EvaluationHook, LogHook
-from slowfast.engine.memory import explain_memory, explain_sizes
-from slowfast.engine.metrics import MetricsLog
-from slowfast.engine.precise_bn import PreciseBNHook, adapt_batchnorm
-from slowfast.engine.preflight import check_inputs
-from slowfast.engine.run_folder import BEST, METRICS, checkpoints_of, prepare_folder, start_over
-from slowfast.engine.tensorboard import ScalarWriter
-from slowfast.engine.trainer import Trainer
+from slowfast.engine.precise_bn import adapt_batchnorm
+from slowfast.engine.preflight import check_inputs, explain_memory, explain_sizes
+from slowfast.engine.run import BEST, prepare_folder, start_over
 from slowfast.ensemble.predictions import save_predictions
 from slowfast.models import build_model, load_starting_weights, load_trained_weights
 from slowfast.models.accelerate import accelerate
@@ -45,7 +41,7 @@ from slowfast.utils.stop import stop_signals
 logger = logging.getLogger(__name__)
 
 # What a training takes from a training state of another folder; the rest belongs to that run.
-_CARRIED = ("model_state", "optimizer_state", "scaler_state", "scaler", "epoch")
+_CARRIED = ("model_state", "networks", "method_state", "optimizer_state", "scaler_state", "scaler", "epoch")
 
 
 def run_experiment(cfg: CfgNode) -> None:
@@ -58,10 +54,13 @@ def run_experiment(cfg: CfgNode) -> None:
     output = repo_path(cfg.OUTPUT_DIR)
     with process_setup(cfg) as device, contextlib.ExitStack() as stack:
         distributed.from_main(lambda: check_inputs(cfg, output))
+        model = accelerate(build_model(cfg).to(device), device=device, training=cfg.TRAIN.ENABLE)
+        if cfg.TRAIN.ENABLE:
+            with explain_memory(cfg, "training"):
+                check_training(cfg, model, device)
         distributed.from_main(lambda: stack.enter_context(folder_lock(output)))
         setup_logging(output, main_process=distributed.is_main())
         state = prepare_folder(cfg, output)
-        model = accelerate(build_model(cfg).to(device), device=device, training=cfg.TRAIN.ENABLE)
         if cfg.LOG_MODEL_INFO:
             count = sum(parameter.numel() for parameter in model.parameters())
             logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
@@ -73,6 +72,17 @@ def run_experiment(cfg: CfgNode) -> None:
                 test(cfg, model, output, device)
 
 
+def check_training(cfg: CfgNode, model: nn.Module, device: torch.device) -> None:
+    """Build method and optimizer once before anything is written; no random generator is moved.
+
+    Raises:
+        InputError: the method keeps what cannot be saved, or the network does not fit TRAIN.FREEZE or the optimizer.
+    """
+    before = rng_state()
+    build_method(cfg, model, device, wrapped=False)
+    set_rng_state(before)
+
+
 @contextlib.contextmanager
 def process_setup(cfg: CfgNode):
     """Join the job, set threads, seeds and what SIGTERM does; yield the device."""
@@ -80,7 +90,23 @@ def process_setup(cfg: CfgNode):
         if cfg.NUM_THREADS:
             torch.set_num_threads(cfg.NUM_THREADS)
         seed_generators(cfg)
-        yield device
+        with _deterministic(cfg.TRAIN.DETERMINISTIC):
+            yield device
+
+
+@contextlib.contextmanager
+def _deterministic(enabled: bool):
+    """Allow only algorithms that give the same bits every time."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    if enabled:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def seed_generators(cfg: CfgNode) -> None:
@@ -107,43 +133,6 @@ def train(
     if state is not None:
         trainer.load_state_dict(state)
     trainer.train()
-
-
-def build_trainer(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> Trainer:
-    """Return the loop with its step, loaders and hooks."""
-    writer = ScalarWriter(output / "tensorboard" if cfg.TENSORBOARD.ENABLE and distributed.is_main() else None)
-    loaders = build_train_loaders(cfg)
-    hooks: list[Any] = [LogHook(period=cfg.LOG_PERIOD, writer=writer)]
-    if cfg.BN.USE_PRECISE_STATS:
-        loader = build_bn_loader(cfg, cfg.BN.ADAPT_SPLIT)
-        hooks.append(PreciseBNHook(loader=loader, num_batches=cfg.BN.NUM_BATCHES_PRECISE, period=cfg.TRAIN.EVAL_PERIOD))
-    extra = {"cfg": dump_config(cfg)}
-    built = {split: build_evaluator(cfg, split, validation_role(split), device) for split in cfg.TRAIN.EVAL_SPLITS}
-    evaluation = EvaluationHook(
-        evaluators=list(built.items()),
-        period=cfg.TRAIN.EVAL_PERIOD,
-        best_path=output / BEST,
-        extra=extra,
-        writer=writer,
-    )
-    checkpoints = CheckpointHook(
-        folder=checkpoints_of(cfg, output),
-        period=cfg.TRAIN.CHECKPOINT_PERIOD,
-        every_epoch=cfg.TRAIN.SAVE_LATEST,
-        evaluation=evaluation,
-        extra=extra,
-    )
-    return Trainer(
-        step=build_step(cfg, _wrap(cfg, model, device), device),
-        loaders=loaders,
-        schedule=build_schedule(cfg, cfg.TRAIN.STEPS_PER_EPOCH or len(loaders[0])),
-        max_epoch=cfg.SOLVER.MAX_EPOCH,
-        seed=cfg.RNG_SEED,
-        hooks=[*hooks, checkpoints, evaluation],
-        metrics=MetricsLog(output / METRICS if distributed.is_main() else None),
-        steps_per_epoch=cfg.TRAIN.STEPS_PER_EPOCH,
-        save_partial_every=60.0 * cfg.TRAIN.SAVE_EVERY_MINUTES,
-    )
 
 
 def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
@@ -260,13 +249,3 @@ def _log_test(name: str, predictions: Any) -> None:
 def _is_finished(state: dict[str, Any], cfg: CfgNode) -> bool:
     """Return whether a state is that of a finished training."""
     return state["epoch"] + 1 >= cfg.SOLVER.MAX_EPOCH and not state["iteration"] and not state["pending_evaluation"]
-
-
-def _wrap(cfg: CfgNode, model: nn.Module, device: torch.device) -> nn.Module:
-    """Return the network with the wrappers of the run."""
-    if cfg.TRAIN.COMPILE:
-        model = torch.compile(model)
-    if distributed.world_size() == 1:
-        return model
-    ids = [device.index] if device.type == "cuda" else None
-    return nn.parallel.DistributedDataParallel(model, device_ids=ids, find_unused_parameters=cfg.MODEL.ARCH == "sf")

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from slowfast.engine.trainer import Hook, Trainer
 from slowfast.utils import distributed
 from slowfast.utils.progress import Progress
 from slowfast.utils.stop import check_stop
@@ -78,24 +77,3 @@ def _combine(layers: list[nn.Module]) -> None:
         square = distributed.sum_(layer.running_var + layer.running_mean**2) / world
         layer.running_mean.copy_(mean)
         layer.running_var.copy_(square - mean**2)
-
-
-class PreciseBNHook(Hook):
-    """Adapts the BatchNorm statistics after every epoch that is evaluated.
-
-    Args:
-        loader: training batches of the split to adapt to.
-        num_batches: at most this many per pass.
-        period: epochs between two evaluations.
-    """
-
-    def __init__(self, *, loader: Any, num_batches: int, period: int) -> None:
-        self.loader, self.num_batches, self.period = loader, num_batches, period
-
-    def after_epoch(self, trainer: Trainer) -> None:
-        """Adapt before the checkpoint is saved and before validation."""
-        if (trainer.epoch + 1) % self.period and not trainer.last_epoch:
-            return
-        self.loader.set_epoch(trainer.epoch)
-        update = trainer.step.update
-        adapt_batchnorm(trainer.model, self.loader, num_batches=self.num_batches, clips_of=update.clips_of)

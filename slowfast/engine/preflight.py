@@ -1,5 +1,7 @@
-"""What a run needs is looked at before anything is written: lists, videos, starting weights."""
+"""What a run needs is looked at before anything is written; what it lacks later is told in one sentence."""
 
+import contextlib
+import errno
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,14 +9,15 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from slowfast.config import parse_also
+from slowfast.config import flatten, parse_also
 from slowfast.datasets.loader import build_loader
 from slowfast.datasets.splits import PSEUDO_SPLIT, remarks
-from slowfast.engine.build import start_path, validation_role
-from slowfast.engine.provenance import check_table
+from slowfast.engine.build import build_train_loader, start_path, validation_role
+from slowfast.engine.methods import chosen_method
+from slowfast.ensemble.provenance import check_table
 from slowfast.lists.records import ClipRecord, VideoList
 from slowfast.utils import distributed
-from slowfast.utils.errors import InputError
+from slowfast.utils.errors import InputError, MemoryLimitError
 from slowfast.utils.paths import repo_path
 
 logger = logging.getLogger(__name__)
@@ -34,17 +37,18 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
     """
     wrong: dict[str, None] = {}
     lists: dict[str, VideoList] = {}
+    for reads in chosen_method(cfg).loaders(cfg).values() if cfg.TRAIN.ENABLE else ():
+        try:
+            loader = build_train_loader(cfg, reads, num_workers=0, rank=0)
+            if reads.split == PSEUDO_SPLIT:
+                _check_pseudo_labels(cfg, loader.dataset.records)
+            lists.setdefault(reads.role, loader.dataset.records)
+        except InputError as error:
+            wrong[str(error)] = None
     for split, role, train in dict.fromkeys(_needed_splits(cfg)):
         try:
             loader = build_loader(cfg, split, role, train=train, num_workers=0, world_size=distributed.world_size())
-            if split == PSEUDO_SPLIT and train and cfg.MODEL.PSEUDO_LOSS_FUNC:
-                _check_probabilities(cfg, loader.dataset.records)
-            lists[role if role == "source" else split] = loader.dataset.records
-        except InputError as error:
-            wrong[str(error)] = None
-    if cfg.TRAIN.ENABLE and cfg.DATA.PSEUDO_CSV:
-        try:
-            check_table(repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV)
+            lists[split] = loader.dataset.records
         except InputError as error:
             wrong[str(error)] = None
     clips = cfg.TRAIN.BATCH_SIZE // distributed.world_size() * cfg.AUG.NUM_SAMPLE
@@ -69,11 +73,12 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             logger.warning("%s", text)
 
 
-def _check_probabilities(cfg: CfgNode, records: Sequence[ClipRecord]) -> None:
-    """Refuse a table without the probabilities that the loss of the pseudo-labels is taken against."""
+def _check_pseudo_labels(cfg: CfgNode, records: Sequence[ClipRecord]) -> None:
+    """Refuse a table that was changed, or has no probabilities where the loss is taken against them."""
+    table = repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV
+    check_table(table)
     rows = [record.row + 1 for record in records if record.probs is None]
-    if rows:
-        table = repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV
+    if rows and cfg.MODEL.PSEUDO_LOSS_FUNC:
         raise InputError(
             f"{table}: {len(rows)} rows (the first is row {rows[0]}) have no probabilities, which "
             f"MODEL.PSEUDO_LOSS_FUNC {cfg.MODEL.PSEUDO_LOSS_FUNC} needs; make the table with "
@@ -82,11 +87,8 @@ def _check_probabilities(cfg: CfgNode, records: Sequence[ClipRecord]) -> None:
 
 
 def _needed_splits(cfg: CfgNode) -> Iterator[tuple[str, str, bool]]:
-    """Yield (split, role, train) of all loaders of a run."""
+    """Yield (split, role, train) of all loaders of a run but those of its method."""
     if cfg.TRAIN.ENABLE:
-        yield "train_label", "source", True
-        if cfg.DATA.PSEUDO_CSV:
-            yield PSEUDO_SPLIT, "target", True
         if cfg.BN.USE_PRECISE_STATS:
             yield cfg.BN.ADAPT_SPLIT, "bn", True
         yield from ((split, validation_role(split), False) for split in cfg.TRAIN.EVAL_SPLITS)
@@ -96,3 +98,77 @@ def _needed_splits(cfg: CfgNode) -> Iterator[tuple[str, str, bool]]:
             yield setting.split, "test", False
             if setting.bn_split:
                 yield setting.bn_split, "bn", True
+
+
+# In training, the settings that help most come first; what stands behind each is a value that needs less.
+_HELP = {
+    "training": (
+        "lower TRAIN.BATCH_SIZE", "AUG.NUM_SAMPLE", "DATA.NUM_FRAMES", "DATA.TRAIN_CROP_SIZE",
+        "TEST.BATCH_SIZE (evaluations)", "DATA_LOADER.NUM_WORKERS", "or set MODEL.USE_CHECKPOINT True",
+        "TRAIN.MIXED_PRECISION bf16",
+    ),
+    "testing": ("lower TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS", "DATA.NUM_FRAMES",
+        "DATA.TEST_CROP_SIZE", "DATA_LOADER.NUM_WORKERS", "or set TEST.MIXED_PRECISION bf16"),
+}  # fmt: skip
+_NO_MEMORY = (
+    "out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "alloc_failed",
+    "unable to allocate",
+)  # fmt: skip
+
+# What the layers of torch say when nothing is left of a clip.
+_TOO_SMALL = ("greater than actual input size", "output size is too small")
+
+
+@contextlib.contextmanager
+def explain_memory(cfg: CfgNode, work: str) -> Iterator[None]:
+    """Turn a lack of memory into a sentence that names the settings that help, with their values.
+
+    Args:
+        cfg: the run.
+        work: `training` or `testing`.
+
+    Raises:
+        MemoryLimitError: the memory does not suffice.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        sentence = _memory_sentence(cfg, work, error)
+        if sentence:
+            raise MemoryLimitError(sentence) from None
+        raise
+
+
+def _memory_sentence(cfg: CfgNode, work: str, error: Exception) -> str:
+    """Return what to do about too little memory, or an empty string for another failure."""
+    text = str(error).strip()
+    known = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or getattr(error, "errno", None) == errno.ENOMEM
+    if not known and not (isinstance(error, RuntimeError) and any(word in text.lower() for word in _NO_MEMORY)):
+        return ""
+    values = flatten(cfg)
+    knobs = []
+    for knob in _HELP[work]:
+        key = next(word for word in knob.split() if word in values)
+        knobs.append(knob.replace(key, f"{key} (now {values[key]})"))
+    reason = text.splitlines()[0][:200].rstrip(".") if text else type(error).__name__
+    return f"out of memory in {work} ({reason}): {', '.join(knobs)}; the run goes on from its last checkpoint"
+
+
+@contextlib.contextmanager
+def explain_sizes(cfg: CfgNode) -> Iterator[None]:
+    """Turn the failure of a network on clips that are too small into a sentence.
+
+    Raises:
+        InputError: naming the sizes.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _TOO_SMALL):
+            raise
+        data = cfg.DATA
+        raise InputError(
+            f"the clips are too small for MODEL.ARCH {cfg.MODEL.ARCH}: raise DATA.TRAIN_CROP_SIZE (now "
+            f"{data.TRAIN_CROP_SIZE}), DATA.TEST_CROP_SIZE (now {data.TEST_CROP_SIZE}) or DATA.NUM_FRAMES (now "
+            f"{data.NUM_FRAMES})"
+        ) from None

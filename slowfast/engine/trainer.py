@@ -1,17 +1,21 @@
-"""The training loop. What an iteration does is a step; everything around it is a hook."""
+"""The training loop. What an iteration does is a method's; hooks watch."""
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from slowfast.engine.checkpoint import plain_state, rng_state, set_rng_state, unwrap
-from slowfast.engine.metrics import Mean, MetricsLog
-from slowfast.engine.steps import PseudoLabelStep, SourceStep
-from slowfast.solver import LRSchedule
+from slowfast.engine.checkpoint import Saves, plain_state, rng_state, set_rng_state, unwrap
+from slowfast.engine.evaluator import Evaluator
+from slowfast.engine.hooks import Hook
+from slowfast.engine.methods import Measure, Method, named_views
+from slowfast.engine.methods.base import check_names
+from slowfast.engine.run import RunState
+from slowfast.engine.update import Batch, to_device
+from slowfast.solver import LRSchedule, set_lr
 from slowfast.utils import distributed
 from slowfast.utils.cli import Preempted
 from slowfast.utils.errors import InputError
@@ -21,78 +25,69 @@ logger = logging.getLogger(__name__)
 
 # Distance of the shuffles of one loader that is read more than once in an epoch.
 _TURN = 1_000_003
-# Measurements of a step that are summed over the processes (losses: means, weighted with their counts).
-_SUMMED = ("loss", "top1_err", "top5_err", "count", "target_loss", "target_top1_err", "target_top5_err", "target_count")
-
-
-class Hook:
-    """Something that happens around the iterations; every method is optional."""
-
-    def before_train(self, trainer: "Trainer") -> None:
-        """Called once, after a resume."""
-
-    def after_step(self, trainer: "Trainer", result: dict[str, Any]) -> None:
-        """Called after every iteration with what the step returned."""
-
-    def after_epoch(self, trainer: "Trainer") -> None:
-        """Called after the last iteration of every epoch, before the epoch counts as finished."""
-
-    def after_train(self, trainer: "Trainer") -> None:
-        """Called once at the end."""
 
 
 class Trainer:
-    """Runs epochs of steps over one or two loaders and calls the hooks.
+    """Runs the epochs of a method.
 
     Args:
-        step: the maths of an iteration.
-        loaders: one loader per batch that the step takes; the first one (source) sets the schedule.
+        method: what an iteration does, with its `update`.
+        loaders: name -> batches, as the method names them; the first one sets the schedule.
+        views: name -> the views that lie side by side in the clips of a batch.
         schedule: learning rate of a fractional epoch.
         max_epoch: epochs of the run.
         seed: of the per-iteration generators (mixup).
+        saves: the files of the run's states.
+        adapt: changes a network's state (BatchNorm statistics) before it is evaluated, or None.
+        evaluators: (split, evaluator) in the order of evaluation, the last one chooses the best (ties overwrite);
+            empty: the last epoch is the best.
         hooks: called in this order.
-        metrics: where measurements go.
-        steps_per_epoch: iterations of an epoch; 0: as many as the shorter loader has.
+        eval_period: epochs between two evaluations.
+        save_period: epochs between two checkpoints.
+        log_period: iterations between two records.
+        steps_per_epoch: iterations of an epoch; 0: as many as the shortest loader has.
         save_partial_every: seconds between two saves inside an epoch; 0 saves only when asked to stop.
     """
 
     def __init__(
         self,
         *,
-        step: SourceStep | PseudoLabelStep,
-        loaders: Sequence[Any],
+        method: Method,
+        loaders: Mapping[str, Any],
         schedule: LRSchedule,
         max_epoch: int,
         seed: int,
+        saves: Saves,
+        views: Mapping[str, tuple[str, ...]] | None = None,
+        adapt: Callable[[torch.nn.Module, int], Any] | None = None,
+        evaluators: Sequence[tuple[str, Evaluator]] = (),
         hooks: Sequence[Hook] = (),
-        metrics: MetricsLog | None = None,
+        eval_period: int = 1,
+        save_period: int = 1,
+        log_period: int = 1,
         steps_per_epoch: int = 0,
         save_partial_every: float = 0.0,
     ) -> None:
-        self.step, self.loaders, self.schedule = step, list(loaders), schedule
-        self.max_epoch, self.seed, self.hooks = max_epoch, seed, list(hooks)
-        self.metrics = metrics or MetricsLog(None)
-        self.length = steps_per_epoch or min(len(loader) for loader in loaders)
-        self.lr_length = steps_per_epoch or len(loaders[0])
+        self.method, self.loaders, self.schedule, self.saves = method, dict(loaders), schedule, saves
+        self.views, self.adapt = views or {}, adapt
+        self.max_epoch, self.seed, self.evaluators, self.hooks = max_epoch, seed, list(evaluators), list(hooks)
+        self.eval_period, self.save_period, self.log_period = eval_period, save_period, log_period
+        lengths = [len(loader) for loader in self.loaders.values()]
+        self.length, self.lr_length = steps_per_epoch or min(lengths), steps_per_epoch or lengths[0]
         self.save_partial_every = save_partial_every
-        self.epoch = 0
-        self.iteration = 0
-        self.best: dict[str, float] = {}
-        self.pending_evaluation = False
-        self.means = Mean()
-        self.save_partial = None
-        self.unsaved: dict[str, Any] | None = None
+        self.run = RunState()
         self._last_save = time.monotonic()
+        self._unsaved: dict[str, Any] | None = None  # the state after the last iteration, until it is saved
 
     @property
-    def model(self) -> torch.nn.Module:
-        """The network without wrappers."""
-        return unwrap(self.step.update.model)
+    def network(self) -> torch.nn.Module:
+        """The network that is evaluated, without wrappers."""
+        return unwrap(self.method.network_to_test())
 
     @property
-    def last_epoch(self) -> bool:
-        """Whether the present epoch is the last one."""
-        return self.epoch + 1 == self.max_epoch
+    def steps_done(self) -> int:
+        """Iterations since the beginning of the run."""
+        return self.run.epoch * self.length + self.run.iteration
 
     def train(self) -> None:
         """Run the remaining epochs.
@@ -101,135 +96,210 @@ class Trainer:
             Preempted: SIGTERM or SIGINT arrived and everything an exact resume needs was saved.
         """
         for hook in self.hooks:
-            hook.before_train(self)
-        while self.epoch < self.max_epoch:
+            hook.start(self)
+        while self.run.epoch < self.max_epoch:
             self._run_epoch()
-            self._finish_epoch()
-            self.epoch, self.iteration, self.means = self.epoch + 1, 0, Mean()
+            self.run.next_epoch()
         for hook in self.hooks:
-            hook.after_train(self)
+            hook.finish(self)
 
     def _run_epoch(self) -> None:
-        """Run the remaining iterations of the present epoch."""
-        streams = [self._stream(loader) for loader in self.loaders]
-        self.step.update.model.train()
+        """Run what is left of an epoch: train, adapt, save, evaluate, keep the best."""
+        try:
+            if self.run.phase == "train":
+                self._train()
+                self._unsaved = self.state_dict()
+                self._record_means()
+                self._adapt()
+                self._save()
+            if self.run.phase == "evaluate":
+                is_best = self._evaluate()
+                self._keep_best(is_best)
+        except Preempted:
+            if self._unsaved is not None:  # nothing after the last iteration counts
+                self.saves.partial(self._unsaved)
+            raise
+        self._unsaved = None
+        if self.run.epoch + 1 == self.max_epoch:
+            self.saves.epoch(self.state_dict(), self.run.epoch)  # says that nothing is left to do
+            distributed.barrier()
+
+    def _train(self) -> None:
+        """Run the remaining iterations."""
+        for network in self.method.trained().values():
+            network.train()
+        streams = [self._stream(loader) for loader in self.loaders.values()]
         for batches in zip(*streams):
-            lr = self.schedule.at(self.epoch + self.iteration / self.lr_length)
-            result = self.step.run(list(batches), lr, self._generators())
-            self.iteration += 1
-            result, asked, due = self._agree(result)
-            for hook in self.hooks:
-                hook.after_step(self, {**result, "lr": lr})
+            lr = self.schedule.at(self.run.epoch + self.run.iteration / self.lr_length)
+            measures = self._step(dict(zip(self.loaders, batches)), lr)
+            self.run.iteration += 1
+            measures, asked, due = self._agree(measures)
+            self._note(measures, lr)
             self._save_inside_epoch(asked, due)
 
-    def _finish_epoch(self) -> None:
-        """Call the hooks after an epoch; a stop among them goes back to the state before the first one."""
-        self.unsaved = self.state_dict()
-        try:
-            for hook in self.hooks:
-                hook.after_epoch(self)
-        except Preempted:
-            if self.unsaved is not None and self.save_partial is not None:
-                self.save_partial(self.unsaved)
-            raise
-        self.unsaved = None
+    def _step(self, batches: dict[str, Batch], lr: float) -> dict[str, Measure]:
+        """Run one iteration."""
+        update = self.method.update
+        set_lr(update.optimizer, lr)
+        for number, (name, batch) in enumerate(batches.items()):
+            rng = np.random.RandomState(
+                [self.seed, self.run.epoch, self.run.iteration, distributed.rank(), number]
+            )  # depends on nothing else, so that a run resumes exactly
+            batches[name] = {**named_views(to_device(batch, update.device), self.views.get(name, ())), "rng": rng}
+        measures = self.method.step(batches)
+        check_names(measures)
+        self._share_buffers()
+        return {
+            name: value if isinstance(value, Measure) else Measure(float(value)) for name, value in measures.items()
+        }
 
-    def _stream(self, loader: Any) -> Iterator[dict[str, Any]]:
+    def _share_buffers(self) -> None:
+        """Keep alike in all processes what no wrapper keeps alike: buffers of the method and of resting networks."""
+        trained = self.method.trained()
+        resting = [network for name, network in self.method.networks().items() if name not in trained]
+        for buffer in [*self.method.own_state().values(), *(item for network in resting for item in network.buffers())]:
+            distributed.share_(buffer)
+
+    def _stream(self, loader: Any) -> Iterator[Batch]:
         """Yield the remaining batches of the epoch; a short loader is read again with another shuffle."""
-        done = self.iteration
+        done = self.run.iteration
         while done < self.length:
             turn, position = divmod(done, len(loader))
-            loader.set_epoch(self.epoch + turn * _TURN, position)
+            loader.set_epoch(self.run.epoch + turn * _TURN, position)
             for batch in loader:
                 yield batch
                 done += 1
                 if done == self.length:
                     return
 
-    def _generators(self) -> list[np.random.RandomState]:
-        """Return a generator per loader that depends on seed, epoch, iteration, loader and process only."""
-        place = [self.seed, self.epoch, self.iteration, distributed.rank()]
-        return [np.random.RandomState([*place, number]) for number in range(len(self.loaders))]
-
-    def _agree(self, result: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
-        """Return the measurements over all processes, and whether any of them asks to stop or to save."""
+    def _agree(self, measures: dict[str, Measure]) -> tuple[dict[str, Measure], bool, bool]:
+        """Return the measures over all processes, and whether any of them asks to stop or to save."""
         due = 0 < self.save_partial_every <= time.monotonic() - self._last_save
-        names = [name for name in _SUMMED if name in result]
-        values = [result[name] * (result[_count_of(name)] if name.endswith("loss") else 1) for name in names]
-        asked, due, *sums = distributed.sum_numbers([float(stop_requested()), float(due), *values])
-        if distributed.world_size() == 1:
-            return result, asked > 0, due > 0
-        totals = dict(zip(names, sums))
-        for name in names:
-            totals[name] /= totals[_count_of(name)] if name.endswith("loss") else 1
-        return {**result, **totals}, asked > 0, due > 0
+        weights = [measure.weight for measure in measures.values()]
+        totals = [measure.value * measure.weight if measure.weight else 0.0 for measure in measures.values()]
+        asked, due, *sums = distributed.sum_numbers([float(stop_requested()), float(due), *weights, *totals])
+        if distributed.world_size() > 1:
+            weights, totals = sums[: len(weights)], sums[len(weights) :]
+            measures = {
+                name: measure._replace(value=total / weight, weight=weight) if weight else measure
+                for (name, measure), weight, total in zip(measures.items(), weights, totals)
+            }
+        return measures, asked > 0, due > 0
+
+    def _note(self, measures: dict[str, Measure], lr: float) -> None:
+        """Add to the epoch's means; record every `log_period` iterations."""
+        for name, measure in measures.items():
+            if measure.weight and np.isfinite(measure.value):
+                self.run.means.add(name, measure.value * measure.weight, measure.weight)
+        if self.run.iteration % self.log_period and self.run.iteration != self.length:
+            return
+        values = {name: measure.value for name, measure in measures.items() if measure.every_iteration}
+        first = {name: values.pop(name) for name in ("loss", "grad_norm") if name in values}
+        self._record("train_iter", {"iter": self.run.iteration, **first, "lr": lr, **values})
+
+    def _record(self, kind: str, values: dict[str, Any]) -> None:
+        """Let the hooks know."""
+        for hook in self.hooks:
+            hook.record(self, kind, {"epoch": self.run.epoch + 1, **values})
 
     def _save_inside_epoch(self, asked: bool, due: bool) -> None:
         """Save and stop when asked to, or save when it is time; the end of an epoch has its own way."""
-        if self.iteration == self.length or not (asked or due):
+        if self.run.iteration == self.length or not (asked or due):
             return
         self._last_save = time.monotonic()
-        if self.save_partial is not None:
-            self.save_partial(self.state_dict())
+        self.saves.partial(self.state_dict())
         distributed.barrier()
         if asked:
-            raise Preempted(f"saved at epoch {self.epoch + 1}, iteration {self.iteration}; call again to go on")
+            raise Preempted(f"saved at epoch {self.run.epoch + 1}, iteration {self.run.iteration}; call again to go on")
 
-    def state_dict(self, *, epoch_done: bool = False) -> dict[str, Any]:
-        """Return everything an exact resume needs (collective: every process takes part).
+    def _record_means(self) -> None:
+        """Record the means of the epoch."""
+        lr = self.schedule.at(self.run.epoch + (self.length - 1) / self.lr_length)
+        means = {name: self.run.means.mean(name) for name in sorted(self.run.means.totals)}
+        self._record("train_epoch", {"lr": lr, **means})
 
-        Args:
-            epoch_done: the present epoch counts as finished, with its hooks up to the caller.
-        """
-        update = self.step.update
-        return {
-            "model_state": plain_state(update.model),
+    def _adapt(self) -> None:
+        """Adapt the network when it is going to be evaluated."""
+        is_due = self._is_due(self.eval_period)
+        if is_due and self.adapt is not None:
+            self.adapt(self.network, self.run.epoch)
+        self.run.phase = "evaluate" if is_due else "done"
+
+    def _is_due(self, period: int) -> bool:
+        """Return whether something that happens every `period` epochs and in the last one happens in this one."""
+        return self.run.epoch + 1 == self.max_epoch or (self.run.epoch + 1) % period == 0
+
+    def _save(self) -> None:
+        """Save when it is time or a stop is asked for."""
+        stopping = distributed.any_(stop_requested())
+        if stopping or self._is_due(self.save_period):
+            self.saves.epoch(self.state_dict(), self.run.epoch)
+            self._unsaved = None
+        if stopping:
+            distributed.barrier()
+            raise Preempted(f"saved after epoch {self.run.epoch + 1}; call again to go on")
+
+    def _evaluate(self) -> bool:
+        """Evaluate all splits; return whether the network is the best so far."""
+        is_best = True
+        for split, evaluator in self.evaluators:
+            top1, top5 = evaluator.errors(self.network)
+            is_best = top1 <= self.run.best.get(split, 100.0)
+            self.run.best[split] = best = min(top1, self.run.best.get(split, 100.0))
+            self._record("val_epoch", {"split": split, "top1_err": top1, "top5_err": top5, "min_top1_err": best})
+        self.run.phase = "done"
+        return is_best
+
+    def _keep_best(self, is_best: bool) -> None:
+        """Save the best state."""
+        if is_best:
+            self.saves.best(self.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything an exact resume needs (collective: every process takes part)."""
+        update, tested = self.method.update, self.method.network_to_test()
+        others = {name: part for name, part in self.method.networks().items() if part is not tested}
+        state = {
+            "model_state": plain_state(tested),
+            "networks": {name: plain_state(network) for name, network in others.items()},
+            "method_state": {name: tensor.detach().cpu().clone() for name, tensor in self.method.own_state().items()},
             "optimizer_state": update.optimizer.state_dict(),
             "scaler_state": update.scaler.state_dict(),
-            "epoch": self.epoch if epoch_done else self.epoch - 1,
-            "iteration": 0 if epoch_done else self.iteration,
-            "best": dict(self.best),
-            "pending_evaluation": self.pending_evaluation,
-            "means": Mean().state_dict() if epoch_done else self.means.state_dict(),
-            "metrics_position": self.metrics.position(),
-            "metrics_digest": self.metrics.digest(),
+            **self.run.state_dict(),
             "rng": distributed.gather(rng_state()),
         }
+        for hook in self.hooks:
+            state |= hook.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`, or after the epoch of a checkpoint of the original code.
 
         Raises:
-            InputError: the state is that of another network or optimizer.
+            InputError: the state is that of another network, method or optimizer.
         """
-        update = self.step.update
+        update, tested = self.method.update, self.method.network_to_test()
         scaler = state.get("scaler_state", state.get("scaler"))
         try:
-            unwrap(update.model).load_state_dict(state["model_state"])
+            for name, network in self.method.networks().items():
+                weights = state["model_state"] if network is tested else state["networks"][name]
+                unwrap(network).load_state_dict(weights)
+            for name, tensor in self.method.own_state().items():
+                tensor.copy_(state["method_state"][name])
             update.optimizer.load_state_dict(state["optimizer_state"])
             if scaler:
                 update.scaler.load_state_dict(scaler)
         except (RuntimeError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(
-                f"the training state does not fit this network or optimizer ({reason}); set "
+                f"the training state does not fit this network, method or optimizer ({reason}); set "
                 "TRAIN.CHECKPOINT_KEEP_EPOCH False to take its weights only"
             ) from None
-        self.epoch = int(state["epoch"]) + 1
-        self.iteration = int(state.get("iteration", 0))
-        self.best = dict(state.get("best", {}))
-        self.pending_evaluation = bool(state.get("pending_evaluation", False))
-        self.means.load_state_dict(state.get("means") or Mean().state_dict())
-        self.metrics.cut(int(state.get("metrics_position", 0)), state.get("metrics_digest", ""))
+        self.run.load_state_dict(state)
+        if self.run.phase == "evaluate":
+            self.run.iteration = self.length
+        for hook in self.hooks:
+            hook.load_state_dict(state)
         states = state.get("rng")
         if states:
             set_rng_state(states[distributed.rank() % len(states)])
-
-    def stop_asked(self) -> bool:
-        """Return whether any process was asked to stop (collective)."""
-        return distributed.any_(stop_requested())
-
-
-def _count_of(name: str) -> str:
-    """Return the name of the number of samples that a mean was taken over."""
-    return "target_count" if name.startswith("target_") else "count"

@@ -210,6 +210,15 @@ class VideoMAE(Network):
             head_dropout=keys.FC_DROPOUT_RATE,
         )
 
+    @property
+    def num_layers(self) -> int:
+        """Index of the last layer that `layer_of` gives."""
+        return len(self.blocks) + 1
+
+    def layer_of(self, name: str) -> int:
+        """Return the layer of a parameter, for layer-wise learning-rate decay; see `layer_id`."""
+        return layer_id(name, len(self.blocks))
+
     def position_grids(self) -> dict[str, tuple[tuple[int, int, int], int]]:
         """Return {parameter: (token grid, rows before it)} of the learned positions."""
         return {} if self.pos_embed is None else {"pos_embed": (self.grid, 0)}

@@ -1,10 +1,17 @@
-"""Parameter groups by weight decay (and layer), and the three optimizers."""
+"""Parameter groups by weight decay (and layer), and the optimizers by name."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+from slowfast.utils.registry import Registry
+
+# A function (groups, *, lr, options) -> Optimizer; options: configuration key -> value. One that computes the gradient
+# again within its step has the attribute `needs_closure = True` and gets `step(closure)`.
+OPTIMIZERS: Registry[Callable[..., torch.optim.Optimizer]] = Registry("SOLVER.OPTIMIZING_METHOD")
 
 
 def parameter_groups(
@@ -58,27 +65,80 @@ def _kind(name: str, parameter: torch.Tensor, norm_names: set[str], zero_1d: boo
 
 
 def construct_optimizer(
-    groups: Iterable[dict],
-    *,
-    method: str,
-    lr: float,
-    momentum: float = 0.9,
-    dampening: float = 0.0,
-    nesterov: bool = True,
-    betas: tuple[float, float] = (0.9, 0.999),
+    groups: Iterable[dict], *, method: str, lr: float, options: Mapping[str, Any] | None = None
 ) -> torch.optim.Optimizer:
-    """Return `sgd`, `adam` or `adamw` (eps 1e-8) over the groups; `set_lr` sets the rate of every step.
+    """Return the optimizer of that name over the groups.
 
-    On the CPU a fresh `adam` or `adamw` updates all parameters in one call, in a small network several times faster
-    than one by one; elsewhere the library chooses. A resumed one goes on in the form that its state names.
+    Args:
+        groups: see `parameter_groups`; each `params` is one parameter or several.
+        method: a name of `OPTIMIZERS`.
+        lr: learning rate; `set_lr` sets that of every step.
+        options: configuration key, such as `SOLVER.MOMENTUM`, -> value; what is absent has its usual value.
     """
     groups = [{**group, "params": _listed(group["params"])} for group in groups]
-    if method == "sgd":
-        nesterov = nesterov and momentum > 0 and dampening == 0
-        return torch.optim.SGD(groups, lr=lr, momentum=momentum, dampening=dampening, nesterov=nesterov)
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    fused = all(parameter.device.type == "cpu" for group in groups for parameter in group["params"]) or None
-    return kinds[method](groups, lr=lr, betas=betas, eps=1e-8, fused=fused)
+    return OPTIMIZERS[method](groups, lr=lr, options=options or {})
+
+
+@OPTIMIZERS.register("sgd")
+def sgd(groups: list[dict], *, lr: float, options: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return SGD with momentum, Nesterov's where it can be."""
+    momentum, dampening = options.get("SOLVER.MOMENTUM", 0.9), options.get("SOLVER.DAMPENING", 0.0)
+    nesterov = options.get("SOLVER.NESTEROV", True) and momentum > 0 and dampening == 0
+    return torch.optim.SGD(groups, lr=lr, momentum=momentum, dampening=dampening, nesterov=nesterov)
+
+
+@OPTIMIZERS.register("adam")
+def adam(groups: list[dict], *, lr: float, options: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return Adam."""
+    return torch.optim.Adam(groups, lr=lr, eps=1e-8, fused=_fused(groups))
+
+
+@OPTIMIZERS.register("adamw")
+def adamw(groups: list[dict], *, lr: float, options: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return Adam with decoupled weight decay."""
+    return torch.optim.AdamW(groups, lr=lr, eps=1e-8, fused=_fused(groups))
+
+
+def _fused(groups: list[dict]) -> bool | None:
+    """Return whether all parameters are updated in one call.
+
+    On the CPU this is in a small network several times faster than one by one; elsewhere the library chooses. A
+    resumed optimizer goes on in the form that its state names.
+    """
+    return all(parameter.device.type == "cpu" for group in groups for parameter in group["params"]) or None
+
+
+@OPTIMIZERS.register("lion")
+def lion(groups: list[dict], *, lr: float, options: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return Lion with the betas of SOLVER.LION_BETAS."""
+    return Lion(groups, lr=lr, betas=tuple(options.get("SOLVER.LION_BETAS", (0.9, 0.99))))
+
+
+class Lion(torch.optim.Optimizer):
+    """Sign of an interpolated momentum, decoupled weight decay (Chen et al., NeurIPS 2023, algorithm 2).
+
+    Args:
+        groups: parameters or groups of them.
+        lr: learning rate, a third to a tenth of AdamW's.
+        betas: of the update and of the momentum.
+    """
+
+    def __init__(self, groups: Iterable, *, lr: float, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update all parameters that have a gradient."""
+        for group in self.param_groups:
+            first, second = group["betas"]
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                momentum = state.setdefault("momentum", torch.zeros_like(parameter))
+                parameter.mul_(1.0 - group["lr"] * group["weight_decay"])
+                parameter.add_(momentum.lerp(parameter.grad, 1.0 - first).sign_(), alpha=-group["lr"])
+                momentum.lerp_(parameter.grad, 1.0 - second)
 
 
 def _listed(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:

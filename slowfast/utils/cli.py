@@ -5,7 +5,7 @@ import errno
 import io
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from slowfast.utils.errors import InputError
 
@@ -46,6 +46,18 @@ def add_plugin_argument(parser: argparse.ArgumentParser) -> None:
         "--plugin", action="append", default=[], metavar="FILE.py",
         help="own code that registers methods, adaptations, networks or optimizers; may be given again",
     )  # fmt: skip
+
+
+def take_plugins(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the files of all `--plugin FILE.py`, wherever they stand among other arguments, and those others."""
+    files, rest, words = [], [], iter(argv)
+    for word in words:
+        name, equals, file = word.partition("=")
+        if name == "--plugin":
+            files.append(file if equals else next(words, ""))
+        else:
+            rest.append(word)
+    return files, rest
 
 
 def at_least_one(text: str) -> int:

@@ -64,6 +64,12 @@ def sum_(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+def share_(tensor: torch.Tensor) -> None:
+    """Give every process the values of the main one."""
+    if world_size() > 1:
+        dist.broadcast(tensor, src=0)
+
+
 def sum_numbers(values: list[float]) -> list[float]:
     """Return the sums of numbers (float64) over all processes; with one process the numbers themselves."""
     if world_size() == 1:

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from slowfast.engine.checkpoint import load_checkpoint
+
 
 def missing_list(data):
     (data / "light.csv").unlink()
@@ -93,3 +95,84 @@ def test_the_unspoiled_experiment_runs(experiment):
     assert done.code == 0, done.said
     assert {path.name for path in experiment.out.iterdir()} >= {"best.pyth", "metrics.jsonl", "config.yaml.resolved"}
     assert (experiment.out / "total_unlabelx4x32x1x1.pkl").is_file()
+
+
+OWN = """
+import torch
+from slowfast.config import add_keys
+from slowfast.solver import OPTIMIZERS
+
+add_keys("OWN", {"FACTOR": 0.5})
+
+
+@OPTIMIZERS.register("own")
+def own(groups, *, lr, options):
+    print("factor", options["OWN.FACTOR"])
+    return torch.optim.SGD(groups, lr=lr * options["OWN.FACTOR"])
+"""
+NAMED = ("SOLVER.OPTIMIZING_METHOD", "own")
+# The text of the plugin (None: there is none), overrides, and what the sentence has to say.
+PLUGINS = {
+    "no file": (None, NAMED, ["--plugin", "own.py: no such Python file"]),
+    "does not import": (OWN.replace("slowfast.solver", "solver"), NAMED, ["own.py, line 4, does not import", "solver"]),
+    "no Python": ("def own(:\n", NAMED, ["own.py, line 1, does not import (SyntaxError"]),
+    "fails": (OWN + "raise SystemExit(3)\n", NAMED, ["own.py, line 13, does not import (SystemExit: 3)"]),
+    "takes a name": (OWN.replace('("own")', '("lion")'), NAMED, ["'lion' is registered already"]),
+    "takes a key": (OWN.replace('"OWN", {"FACTOR"', '"SOLVER", {"BASE_LR"'), NAMED, ["BASE_LR is there already"]),
+    "all that is wrong at once": (
+        OWN,
+        ("SOLVER.OPTIMIZING_METHOD", "owm", "TRAIN.METHOD", "supervise", "MODEL.ARCH", "unifomer", "OWN.FACTR", 1),
+        ["OPTIMIZING_METHOD is 'owm'", "did you mean 'own'?", "TRAIN.METHOD is 'supervise'", "mean 'uniformer'?",
+         "unknown key OWN.FACTR, did you mean OWN.FACTOR?"],
+    ),
+    "frozen names": (OWN, (*NAMED, "TRAIN.FREEZE", "['block1']"), ["TRAIN.FREEZE has 'block1'", "near: blocks1"]),
+    "nothing left to train": (
+        OWN, (*NAMED, "TRAIN.FREEZE", "['patch_embed1','patch_embed2','patch_embed3','patch_embed4','blocks1',"
+        "'blocks2','blocks3','blocks4','norm','head']"), ["needs parameters to train", "check TRAIN.FREEZE"],
+    ),
+    "a network without layers": (
+        OWN, (*NAMED, "SOLVER.LAYER_DECAY", 0.7), ["SOLVER.LAYER_DECAY is 0.7, but UniFormer", "set it to 1.0"],
+    ),
+    "a pool that is not there": (
+        OWN, (*NAMED, "TRAIN.METHOD", "mean_teacher", "MEAN_TEACHER.SPLIT", "dusk"), ["split 'dusk' is unknown"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(PLUGINS))
+def test_own_code_that_cannot_work_changes_nothing(name, experiment, tmp_path):
+    text, opts, wanted = PLUGINS[name]
+    if text is not None:
+        (tmp_path / "own.py").write_text(text)
+    before = experiment.contents()
+    done = experiment.train(*opts, "--plugin", "own.py")
+    assert done.code == 2, done.said
+    sentence = done.said.splitlines()[-1]
+    assert sentence.startswith("error: ") and done.said.count("error: ") == 1
+    assert all(part in sentence for part in wanted), sentence
+    assert experiment.contents() == before
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_own_code_with_own_keys_trains(behind, experiment, tmp_path):
+    shutil.rmtree(experiment.out)
+    (tmp_path / "own.py").write_text(OWN)
+    plugin = ("--plugin=own.py",) if behind else ("--plugin", "own.py")
+    opts = (*NAMED, "OWN.FACTOR", 0.25, "TEST.ENABLE", False)
+    done = experiment.train(*opts, *plugin) if behind else experiment.train(*plugin, *opts)
+    assert done.code == 0, done.said
+    assert "factor 0.25" in done.said and "FACTOR: 0.25" in (experiment.out / "config.yaml.resolved").read_text()
+
+
+def test_frozen_parts_stay_as_they_are(experiment):
+    shutil.rmtree(experiment.out)
+    common = ("TEST.ENABLE", False, "SOLVER.BASE_LR", 0.1, "BN.USE_PRECISE_STATS", False)
+    assert experiment.train(*common, "TRAIN.FREEZE", "['blocks1', 'norm']").code == 0
+    trained = load_checkpoint(experiment.out / "best.pyth")["model_state"]
+    shutil.rmtree(experiment.out)
+    everything = ("SOLVER.BASE_LR", 0.0, "SOLVER.WARMUP_START_LR", 0.0, "TRAIN.FREEZE", "['blocks1', 'norm']")
+    assert experiment.train(*common, *everything).code == 0
+    fresh = load_checkpoint(experiment.out / "best.pyth")["model_state"]
+    same = {name for name in fresh if fresh[name].equal(trained[name])}
+    frozen = {name for name in fresh if name.startswith(("blocks1.", "norm."))}
+    assert frozen <= same and "head.weight" not in same and any("running_mean" in name for name in frozen)

@@ -25,8 +25,8 @@ import tiny
 from slowfast.config import dump_config, load_config
 from slowfast.datasets.frame_source import _load_stored
 from slowfast.engine.checkpoint import CheckpointFolder, load_checkpoint, state_digest
-from slowfast.engine.provenance import check_table
 from slowfast.ensemble.predictions import load_predictions
+from slowfast.ensemble.provenance import check_table
 from slowfast.features.store import load_features, read_index
 from slowfast.lists.records import read_list
 from slowfast.lists.tables import read_table

@@ -23,8 +23,8 @@ sys.path[:0] = [str(REPO), str(HERE.parent / "engine")]
 
 from slowfast.config import flatten, get_cfg, load_config
 from slowfast.engine.checkpoint import load_checkpoint, save_checkpoint
-from slowfast.engine.provenance import check_table
 from slowfast.ensemble.predictions import Predictions, load_predictions, save_predictions
+from slowfast.ensemble.provenance import check_table
 from slowfast.features.store import Features, load_features, save_features
 from slowfast.lists.records import read_list
 from slowfast.lists.tables import read_table

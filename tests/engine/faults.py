@@ -58,17 +58,17 @@ def before(owner, name: str, fault: Fault, place: str) -> None:
 
 def install(text: str) -> None:
     """Prepare the fault described by a text."""
-    from slowfast.engine import evaluator, hooks, metrics, precise_bn, steps
+    from slowfast.engine import evaluator, precise_bn, trainer
+    from slowfast.engine.hooks import metrics
     from slowfast.utils import files
 
     action, rest = text.split("@")
     place, count = rest.split(":")
     fault = Fault(action, place, int(count))
-    before(steps.SourceStep, "run", fault, "step")
-    before(steps.PseudoLabelStep, "run", fault, "step")
+    before(trainer.Trainer, "_step", fault, "step")
     before(evaluator, "check_stop", fault, "eval")
     before(precise_bn, "check_stop", fault, "bn")
-    before(hooks.CheckpointHook, "after_epoch", fault, "epoch")
+    before(trainer.Trainer, "_save", fault, "epoch")
     before(files, "_sync_folder", fault, "renamed")
     original_save, original_dump, original_open = torch.save, pickle.dump, open
 
@@ -103,12 +103,12 @@ def install(text: str) -> None:
 
 def poison(fault: Fault) -> None:
     """Make the clips of one batch not finite."""
-    from slowfast.engine import steps
+    from slowfast.engine import trainer
 
-    original = steps.Update.clips_of
+    original = trainer.to_device
 
-    def clips_of(self, batch):
-        clips = original(self, batch)
-        return clips * float("nan") if fault.passes("batch") else clips
+    def to_device(batch, device):
+        batch = original(batch, device)
+        return {**batch, "clips": batch["clips"] * float("nan")} if fault.passes("batch") else batch
 
-    steps.Update.clips_of = clips_of
+    trainer.to_device = to_device

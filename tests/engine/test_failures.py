@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from slowfast.config import get_cfg
-from slowfast.engine.memory import explain_memory
-from slowfast.engine.preflight import check_inputs
+from slowfast.engine.preflight import check_inputs, explain_memory
 from slowfast.utils.errors import InputError, MemoryLimitError
 
 TRAIN = ("TEST.ENABLE", "False")

@@ -114,6 +114,7 @@ def run_child(order: dict, run_experiment) -> None:
     from slowfast.config import load_config
     from slowfast.utils import cli
     from slowfast.utils.logging import setup_logging
+    from slowfast.utils.plugins import load_plugins
 
     os.setsid()
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -134,7 +135,8 @@ def run_child(order: dict, run_experiment) -> None:
             sys.argv = order["argv"]
             runpy.run_path(sys.argv[0], run_name="__main__")
         else:
-            cli.run(lambda: run_experiment(load_config(CONFIG, order["argv"])))
+            plugins, words = cli.take_plugins(order["argv"])
+            cli.run(lambda: load_plugins(plugins) or run_experiment(load_config(CONFIG, words)))
     except SystemExit as leave:
         status = leave.code or 0
     except BaseException:

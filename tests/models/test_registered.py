@@ -206,7 +206,8 @@ def test_videomae_sizes(clips):
 
 def test_layers_of_videomae():
     names = [name for name, _ in built("videomae").named_parameters()]
-    layers = {name: layer_id(name, 2) for name in names}
+    layers = {name: built("videomae").layer_of(name) for name in names}
+    assert built("videomae").num_layers == 3
     assert layers["patch_embed.proj.weight"] == layers["patch_embed.proj.bias"] == 0
     assert layers["blocks.0.norm1.weight"] == 1
     assert layers["blocks.1.mlp.fc2.bias"] == 2

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from slowfast.solver import construct_optimizer, parameter_groups, set_lr
+from slowfast.utils.errors import InputError
 
 
 class Tiny(nn.Module):
@@ -51,7 +52,7 @@ def test_frozen_parameters_are_left_out():
 
 
 def test_each_method_reduces_a_quadratic():
-    for method in ("sgd", "adam", "adamw"):
+    for method in ("sgd", "adam", "adamw", "lion"):
         weight = nn.Parameter(torch.ones(3))
         optimizer = construct_optimizer([{"params": [weight]}], method=method, lr=0.05)
         for _ in range(50):
@@ -74,3 +75,28 @@ def test_one_call_for_all_parameters_on_the_cpu_alone():
         assert construct_optimizer([{"params": on_cpu.parameters()}], method=method, lr=0.1).defaults["fused"]
         both = [{"params": on_cpu.parameters()}, {"params": elsewhere.parameters()}]
         assert not construct_optimizer(both, method=method, lr=0.1).defaults["fused"]
+
+
+def test_lion_is_the_sign_of_an_interpolated_momentum():
+    weight = nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
+    group = {"params": weight, "weight_decay": 0.1}
+    optimizer = construct_optimizer([group], method="lion", lr=0.5, options={"SOLVER.LION_BETAS": [0.5, 0.75]})
+    expected, momentum = weight.detach().clone(), torch.zeros(3)
+    for gradient in (torch.tensor([1.0, -4.0, 0.0]), torch.tensor([-0.1, 5.0, 1.0])):
+        weight.grad = gradient
+        optimizer.step()
+        expected = expected * (1 - 0.5 * 0.1) - 0.5 * torch.sign(0.5 * momentum + 0.5 * gradient)
+        momentum = 0.75 * momentum + 0.25 * gradient
+        assert torch.allclose(weight.detach(), expected)
+    assert torch.allclose(optimizer.state_dict()["state"][0]["momentum"], momentum)
+
+
+def test_options_are_configuration_keys():
+    groups = [{"params": nn.Parameter(torch.ones(1))}]
+    optimizer = construct_optimizer(
+        groups, method="sgd", lr=0.1, options={"SOLVER.MOMENTUM": 0.5, "SOLVER.DAMPENING": 0.1}
+    )
+    assert optimizer.defaults["momentum"] == 0.5 and not optimizer.defaults["nesterov"]
+    assert construct_optimizer(groups, method="sgd", lr=0.1).defaults["nesterov"]
+    with pytest.raises(InputError, match="SOLVER.OPTIMIZING_METHOD is 'sdg'"):
+        construct_optimizer(groups, method="sdg", lr=0.1)

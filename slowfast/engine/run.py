@@ -1,7 +1,9 @@
-"""The output folder of a run: what a training there goes on from, and whose settings it has."""
+"""Where a run stands, and its output folder: what a training there goes on from, and whose settings it has."""
 
 import contextlib
 import logging
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,77 @@ _FREE_SECTIONS = ("TEST", "TENSORBOARD", "DATA_LOADER")
 _FREE_KEYS = (
     "OUTPUT_DIR", "NUM_GPUS", "NUM_THREADS", "LOG_PERIOD", "LOG_MODEL_INFO", "DIST_BACKEND", "TRAIN.ENABLE",
     "TRAIN.AUTO_RESUME", "TRAIN.KEEP_CHECKPOINTS", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.SAVE_LATEST",
-    "TRAIN.CHECKPOINT_PERIOD", "TRAIN.COMPILE", "TRAIN.ON_NAN", "DATA.CACHE_DIR", "DATA.PATH_PREFIX",
-    "DATA.DECODING_BACKEND", "DATA.GAMMA.TEST", "DATA.CLASS_NAMES",
+    "TRAIN.CHECKPOINT_PERIOD", "TRAIN.COMPILE", "TRAIN.DETERMINISTIC", "TRAIN.ON_NAN", "DATA.CACHE_DIR",
+    "DATA.PATH_PREFIX", "DATA.DECODING_BACKEND", "DATA.GAMMA.TEST", "DATA.CLASS_NAMES",
 )  # fmt: skip
+
+
+class Mean:
+    """Weighted means of the values of an epoch."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, float] = {}
+        self.weights: dict[str, float] = {}
+
+    def add(self, name: str, total: float, weight: float) -> None:
+        """Add a sum over `weight` samples."""
+        self.totals[name] = self.totals.get(name, 0.0) + total
+        self.weights[name] = self.weights.get(name, 0.0) + weight
+
+    def mean(self, name: str) -> float:
+        """Return the mean of a value, NaN when nothing was added."""
+        weight = self.weights.get(name, 0.0)
+        return self.totals[name] / weight if weight else math.nan
+
+    def state_dict(self) -> dict[str, dict[str, float]]:
+        """Return the sums."""
+        return {"totals": dict(self.totals), "weights": dict(self.weights)}
+
+    def load_state_dict(self, state: dict[str, dict[str, float]]) -> None:
+        """Restore the sums."""
+        self.totals, self.weights = dict(state["totals"]), dict(state["weights"])
+
+
+@dataclass
+class RunState:
+    """Where a training stands.
+
+    Attributes:
+        epoch: the present one, from 0.
+        iteration: iterations of it that are done.
+        phase: of the epoch: `train`; `evaluate`, everything but its evaluation is done; `done`.
+        best: split -> smallest top-1 error so far, percent.
+        means: of the measures of the epoch so far.
+    """
+
+    epoch: int = 0
+    iteration: int = 0
+    phase: str = "train"
+    best: dict[str, float] = field(default_factory=dict)
+    means: Mean = field(default_factory=Mean)
+
+    def next_epoch(self) -> None:
+        """Go to the start of the next epoch."""
+        self.epoch, self.iteration, self.phase, self.means = self.epoch + 1, 0, "train", Mean()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the entries of a checkpoint; its `epoch` is the last one that is trained, from 0."""
+        inside = self.phase == "train"
+        return {
+            "epoch": self.epoch - 1 if inside else self.epoch,
+            "iteration": self.iteration if inside else 0,
+            "pending_evaluation": self.phase == "evaluate",
+            "best": dict(self.best),
+            "means": self.means.state_dict() if inside else Mean().state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned, or go on after the epoch of a checkpoint of the original code."""
+        self.epoch, self.iteration = int(state["epoch"]), int(state.get("iteration", 0))
+        self.phase = "evaluate" if state.get("pending_evaluation") and not self.iteration else "train"
+        self.epoch += self.phase == "train"
+        self.best = dict(state.get("best", {}))
+        self.means.load_state_dict(state.get("means") or Mean().state_dict())
 
 
 def checkpoints_of(cfg: CfgNode, output: Path) -> CheckpointFolder:

@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from slowfast.engine.metrics import Mean, MetricsLog
+from slowfast.engine.hooks.metrics import MetricsLog
+from slowfast.engine.run import Mean
 
 
 def test_lines_are_json_without_nan(tmp_path):

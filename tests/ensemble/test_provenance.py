@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slowfast.engine.provenance import check_table
+from slowfast.ensemble.provenance import check_table
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
 

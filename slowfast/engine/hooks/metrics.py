@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from slowfast.engine.hooks import Hook
 from slowfast.utils.files import sha256_of
 
 logger = logging.getLogger(__name__)
 
 
-class MetricsLog:
+class MetricsLog(Hook):
     """Append-only list of measurements of a run.
 
     Wall-clock times are left to `stdout.log`, so that a resumed run writes the same bytes as an undisturbed one.
@@ -31,6 +32,18 @@ class MetricsLog:
         record = {"_type": kind, **{key: _plain(value) for key, value in values.items()}}
         with open(self.path, "a", encoding="utf-8") as handle:
             handle.write(json.dumps(record) + "\n")
+
+    def record(self, trainer: Any, kind: str, values: dict[str, Any]) -> None:
+        """Append a record."""
+        self.write(kind, **values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the file is written, and the digest of that."""
+        return {"metrics_position": self.position(), "metrics_digest": self.digest()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Cut the file back to what it was."""
+        self.cut(int(state.get("metrics_position", 0)), state.get("metrics_digest", ""))
 
     def position(self) -> int:
         """Return the length of the file in bytes, which are on the disk then."""
@@ -59,29 +72,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.7g}") if math.isfinite(value) else None
     return value
-
-
-class Mean:
-    """Weighted means of the values of an epoch."""
-
-    def __init__(self) -> None:
-        self.totals: dict[str, float] = {}
-        self.weights: dict[str, float] = {}
-
-    def add(self, name: str, total: float, weight: float) -> None:
-        """Add a sum over `weight` samples."""
-        self.totals[name] = self.totals.get(name, 0.0) + total
-        self.weights[name] = self.weights.get(name, 0.0) + weight
-
-    def mean(self, name: str) -> float:
-        """Return the mean of a value, NaN when nothing was added."""
-        weight = self.weights.get(name, 0.0)
-        return self.totals[name] / weight if weight else math.nan
-
-    def state_dict(self) -> dict[str, dict[str, float]]:
-        """Return the sums."""
-        return {"totals": dict(self.totals), "weights": dict(self.weights)}
-
-    def load_state_dict(self, state: dict[str, dict[str, float]]) -> None:
-        """Restore the sums."""
-        self.totals, self.weights = dict(state["totals"]), dict(state["weights"])

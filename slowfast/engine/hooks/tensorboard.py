@@ -1,0 +1,41 @@
+"""TensorBoard curves; a run that goes on hides what it will write again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slowfast.engine.hooks import Hook
+
+if TYPE_CHECKING:
+    from slowfast.engine.trainer import Trainer
+
+
+class Curves(Hook):
+    """Writes scalars to event files.
+
+    Args:
+        folder: where the files go.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = folder
+
+    def start(self, trainer: "Trainer") -> None:
+        """Open a new file whose curves go on after the iterations that are done."""
+        # Imported late: it takes seconds.
+        from torch.utils.tensorboard import SummaryWriter
+
+        done = trainer.steps_done
+        self.writer = SummaryWriter(str(self.folder), purge_step=done + 1 if done else None)
+
+    def record(self, trainer: "Trainer", kind: str, values: dict[str, Any]) -> None:
+        """Add a point to the curve of every measure."""
+        if kind == "train_iter":
+            for name in values.keys() - {"epoch", "iter"}:
+                self.writer.add_scalar(f"train/{name}", values[name], trainer.steps_done)
+        elif kind == "val_epoch":
+            place = values["epoch"] * trainer.length
+            self.writer.add_scalar(f"val/{values['split']}_top1", 100.0 - values["top1_err"], place)
+
+    def finish(self, trainer: "Trainer") -> None:
+        """Write everything to disk."""
+        self.writer.close()

@@ -1,0 +1,74 @@
+"""The loss of labelled clips and what is measured with it: mixing, class weights, stored probabilities."""
+
+import torch
+from fvcore.common.config import CfgNode
+from torch.nn import functional as F
+
+from slowfast.engine.update import Batch
+from slowfast.losses import KLLoss, soft_cross_entropy
+from slowfast.transforms.mixup import Mixup
+
+
+class LabelledLoss:
+    """Cross-entropy of labelled clips, with mixup where MIXUP says so.
+
+    Args:
+        cfg: MIXUP, MODEL and TRAIN.CLASS_WEIGHTS are read.
+        device: where the batches are.
+        is_pseudo: labels are pseudo-labels: MODEL.PSEUDO_LOSS_FUNC counts and TRAIN.CLASS_WEIGHTS does not.
+    """
+
+    def __init__(self, cfg: CfgNode, device: torch.device, *, is_pseudo: bool = False) -> None:
+        self.soft = KLLoss(temperature=cfg.MODEL.SOFT_T) if is_pseudo and cfg.MODEL.PSEUDO_LOSS_FUNC == "kl" else None
+        self.mixup = None
+        if cfg.MIXUP.ENABLE and self.soft is None:
+            self.mixup = Mixup(
+                num_classes=cfg.MODEL.NUM_CLASSES,
+                alpha=cfg.MIXUP.ALPHA,
+                cutmix_alpha=cfg.MIXUP.CUTMIX_ALPHA,
+                prob=cfg.MIXUP.PROB,
+                switch_prob=cfg.MIXUP.SWITCH_PROB,
+                label_smoothing=cfg.MIXUP.LABEL_SMOOTH_VALUE,
+            )
+        is_mixed = self.mixup is not None and cfg.MODEL.LOSS_FUNC == "soft_cross_entropy"
+        self.hard = soft_cross_entropy if is_mixed else F.cross_entropy
+        weights = [] if is_pseudo else cfg.TRAIN.CLASS_WEIGHTS
+        self.weights_K = torch.tensor(weights, dtype=torch.float32, device=device) if weights else None
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Return a batch with mixed `clips`, where they are mixed, and `target`: labels (B,) or shares (B, K)."""
+        if self.mixup is None:
+            return {**batch, "target": batch["labels"]}
+        clips, target_BK = self.mixup(batch["clips"], batch["labels"], rng=batch["rng"])
+        return {**batch, "clips": clips, "target": target_BK}
+
+    def __call__(self, logits_BK: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the loss of a prepared batch (or a part of one), and its top-1 and top-5 errors in percent."""
+        logits_BK, target = logits_BK.float(), batch["target"]
+        if self.soft is not None:
+            loss = self.soft(logits_BK, batch["probs"])
+        elif self.weights_K is not None:
+            # The mean over the clips, not over the weights, so that a batch in parts has the same loss.
+            loss = F.cross_entropy(logits_BK, target, weight=self.weights_K, reduction="none").mean()
+        else:
+            loss = self.hard(logits_BK, target)
+        first, fifth = topk_errors(logits_BK.detach(), target)
+        return loss, {"top1_err": 100.0 * first / len(logits_BK), "top5_err": 100.0 * fifth / len(logits_BK)}
+
+
+def topk_errors(logits_BK: torch.Tensor, target: torch.Tensor) -> tuple[int, int]:
+    """Return the numbers of top-1 and top-5 errors of a batch.
+
+    With mixed targets (B, K) the logit of the second class of a row is added to that of the first, so that
+    either answer counts (as upstream reports its training error).
+    """
+    if target.ndim == 2:
+        top2 = target.topk(2, dim=1).indices
+        logits_BK = logits_BK.clone()
+        rows = torch.arange(len(logits_BK), device=logits_BK.device)
+        logits_BK[rows, top2[:, 0]] += logits_BK[rows, top2[:, 1]]
+        logits_BK[rows, top2[:, 1]] = 0.0
+        target = top2[:, 0]
+    best = logits_BK.topk(min(5, logits_BK.shape[1]), dim=1).indices
+    hits = best == target[:, None]
+    return int((~hits[:, :1].any(1)).sum()), int((~hits.any(1)).sum())

@@ -1,0 +1,78 @@
+"""The parts of a run around its loop: what is looked at first, what moves no generator, what starts from where."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from slowfast.config import load_config
+from slowfast.engine import launch
+from slowfast.engine.build import build_method, build_optimizer
+from slowfast.engine.checkpoint import save_checkpoint
+from slowfast.models import build_model
+from slowfast.utils.errors import InputError
+
+
+@pytest.fixture
+def cfg_of(tiny, data, tmp_path):
+    def cfg_of(*opts):
+        return load_config(tiny.CONFIG, ["OUTPUT_DIR", str(tmp_path / "out"), "DATA.PATH_PREFIX", str(data), *opts])
+
+    return cfg_of
+
+
+def test_the_look_before_a_run_moves_no_generator(cfg_of):
+    cfg = cfg_of("TRAIN.METHOD", "mean_teacher")
+    model = build_model(cfg)
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    expected = random.random(), np.random.rand(), torch.rand(1)
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    launch.check_training(cfg, model, torch.device("cpu"))
+    assert (random.random(), np.random.rand(), torch.rand(1)) == expected
+
+
+def test_deterministic_algorithms_end_with_the_run(cfg_of):
+    for enabled in (True, False):
+        with launch.process_setup(cfg_of("TRAIN.DETERMINISTIC", str(enabled))):
+            assert torch.are_deterministic_algorithms_enabled() is enabled
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_what_a_method_keeps_goes_on_from_another_folder(cfg_of, tmp_path):
+    cfg = cfg_of("TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth"), "TRAIN.CHECKPOINT_KEEP_EPOCH", "True")
+    state = {"model_state": {}, "optimizer_state": {}, "networks": {}, "method_state": {}, "epoch": 0}
+    save_checkpoint(tmp_path / "a.pyth", {**state, "best": {"arid": 3.0}})
+    assert launch.load_start(cfg, build_model(cfg)).keys() == state.keys()
+
+
+def test_every_process_begins_with_the_same_weights(cfg_of, monkeypatch):
+    cfg = cfg_of("TRAIN.METHOD", "mean_teacher")
+    shared = []
+    monkeypatch.setattr("slowfast.engine.build.distributed.share_", shared.append)
+    method = build_method(cfg, build_model(cfg), torch.device("cpu"))
+    assert {tensor.data_ptr() for tensor in shared} >= {weight.data_ptr() for weight in method.teacher.parameters()}
+    build_method(cfg, build_model(cfg), torch.device("cpu"), wrapped=False)
+    assert len(shared) == len(method.state_dict())
+
+
+class Layered(torch.nn.Module):
+    """Tells its layers."""
+
+    num_layers = 1
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+
+    def layer_of(self, name):
+        return int(name.startswith("head"))
+
+
+def test_any_network_that_tells_its_layers_has_layer_decay(cfg_of):
+    cfg = cfg_of("SOLVER.LAYER_DECAY", "0.5", "SOLVER.OPTIMIZING_METHOD", "lion")
+    optimizer = build_optimizer(cfg, Layered())
+    assert sorted({group["lr_scale"] for group in optimizer.param_groups}) == [0.5, 1.0]
+    assert optimizer.defaults["betas"] == (0.9, 0.99)
+    with pytest.raises(InputError, match="SOLVER.LAYER_DECAY is 0.5, but Linear"):
+        build_optimizer(cfg, torch.nn.Linear(2, 2))
