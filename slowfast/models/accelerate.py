@@ -3,14 +3,13 @@
 The plain network is the one that was not passed through here; both give the same values.
 """
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from slowfast.models.forms.convolution import ChannelsLastConv3d, PerFrameConv3d, TapsConv3d
+from slowfast.models.forms.convolution import ChannelsLastConv3d, OverTimeConv3d, PerFrameConv3d, TapsConv3d
 from slowfast.models.forms.depthwise import FramewiseDepthwise, SameDepthwise
 from slowfast.models.forms.mlp import BlockedMlp
 from slowfast.models.layers import Mlp
@@ -45,7 +44,7 @@ def accelerate(model: Network, *, device: torch.device, training: bool) -> Netwo
 def forms_for(device: torch.device, *, training: bool) -> Sequence[Form]:
     """Return the forms of a device; the first one that has a class for a module is taken."""
     if device.type == "cuda":
-        return (_gpu_depthwise, _convolution)
+        return (_gpu_depthwise, _gpu_over_time, _convolution)
     return (_cpu_depthwise(training), _convolution, _mlp) if device.type == "cpu" else ()
 
 
@@ -76,10 +75,18 @@ def _cpu_depthwise(training: bool) -> Form:
 
 
 def _gpu_depthwise(module: nn.Module) -> type[nn.Module] | None:
-    """Return the class of depthwise convolutions on a GPU: a kernel of our own where it is installed."""
-    if not _is_depthwise(module) or importlib.util.find_spec("slowfast.models.kernels") is None:
+    """Return the class of depthwise convolutions on a GPU."""
+    from slowfast.models.kernels.operator import DepthwiseConv3d  # loads Triton, which nothing else needs
+
+    return DepthwiseConv3d if _is_depthwise(module) and DepthwiseConv3d.fits(module) else None
+
+
+def _gpu_over_time(module: nn.Module) -> type[nn.Module] | None:
+    """Return the class of convolutions of a GPU whose kernels cover several frames but one position."""
+    if not _is_library_convolution(module) or module.groups > 1 or module.kernel_size[0] == 1:
         return None
-    return importlib.import_module("slowfast.models.kernels.depthwise").DepthwiseConv3d
+    alone = module.kernel_size[1:] == module.stride[1:] == (1, 1) and module.padding[1:] == (0, 0)
+    return OverTimeConv3d if alone else None
 
 
 def _convolution(module: nn.Module) -> type[nn.Module] | None:

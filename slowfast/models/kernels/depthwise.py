@@ -18,7 +18,7 @@ except ImportError:
     triton = programs = None
 
 Size = tuple[int, int, int]
-_WIDEST = 7
+_WIDEST = 9
 _FRAMES = 16  # kept in registers by one program
 _LARGEST = 2**31  # values; addresses have 32 bits
 _INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
