@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from slowfast.config import parse_also
-from slowfast.datasets.loader import build_loader
+from slowfast.datasets.loader import build_loader, build_pool_loader
 from slowfast.datasets.splits import PSEUDO_SPLIT, remarks
-from slowfast.engine.build import start_path, validation_role
+from slowfast.engine.adapt import ADAPTATIONS
+from slowfast.engine.build import resolve_tests, start_path, validation_role
 from slowfast.engine.provenance import check_table
 from slowfast.lists.records import ClipRecord, VideoList
 from slowfast.utils import distributed
@@ -42,6 +42,7 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             lists[role if role == "source" else split] = loader.dataset.records
         except InputError as error:
             wrong[str(error)] = None
+    wrong |= dict.fromkeys(_wrong_adaptations(cfg) if cfg.TEST.ENABLE else ())
     if cfg.TRAIN.ENABLE and cfg.DATA.PSEUDO_CSV:
         try:
             check_table(repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV)
@@ -69,6 +70,18 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             logger.warning("%s", text)
 
 
+def _wrong_adaptations(cfg: CfgNode) -> Iterator[str]:
+    """Yield what is wrong with names and pools of the adaptations of tests."""
+    for setting in resolve_tests(cfg):
+        if setting.adapt and setting.adapt not in ADAPTATIONS:
+            yield ADAPTATIONS.refusal(setting.adapt)
+        elif setting.adapt and not ADAPTATIONS[setting.adapt].training_views:
+            try:
+                build_pool_loader(cfg, setting.adapt_split)
+            except InputError as error:
+                yield str(error)
+
+
 def _check_probabilities(cfg: CfgNode, records: Sequence[ClipRecord]) -> None:
     """Refuse a table without the probabilities that the loss of the pseudo-labels is taken against."""
     rows = [record.row + 1 for record in records if record.probs is None]
@@ -91,8 +104,7 @@ def _needed_splits(cfg: CfgNode) -> Iterator[tuple[str, str, bool]]:
             yield cfg.BN.ADAPT_SPLIT, "bn", True
         yield from ((split, validation_role(split), False) for split in cfg.TRAIN.EVAL_SPLITS)
     if cfg.TEST.ENABLE:
-        yield cfg.TEST.DATA_SELECT, "test", False
-        for setting in map(parse_also, cfg.TEST.ALSO):
+        for setting in resolve_tests(cfg):
             yield setting.split, "test", False
-            if setting.bn_split:
-                yield setting.bn_split, "bn", True
+            if setting.adapt in ADAPTATIONS and ADAPTATIONS[setting.adapt].training_views:
+                yield setting.adapt_split, "bn", True

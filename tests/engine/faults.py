@@ -58,7 +58,8 @@ def before(owner, name: str, fault: Fault, place: str) -> None:
 
 def install(text: str) -> None:
     """Prepare the fault described by a text."""
-    from slowfast.engine import evaluator, hooks, metrics, precise_bn, steps
+    from slowfast.engine import evaluator, hooks, metrics, steps
+    from slowfast.engine.adapt import batchnorm
     from slowfast.utils import files
 
     action, rest = text.split("@")
@@ -67,7 +68,7 @@ def install(text: str) -> None:
     before(steps.SourceStep, "run", fault, "step")
     before(steps.PseudoLabelStep, "run", fault, "step")
     before(evaluator, "check_stop", fault, "eval")
-    before(precise_bn, "check_stop", fault, "bn")
+    before(batchnorm, "check_stop", fault, "bn")
     before(hooks.CheckpointHook, "after_epoch", fault, "epoch")
     before(files, "_sync_folder", fault, "renamed")
     original_save, original_dump, original_open = torch.save, pickle.dump, open
