@@ -18,17 +18,13 @@ def main() -> None:
 
     from slowfast.apps.export_model import export_onnx, export_program, what_onnx_lacks
     from slowfast.config import load_config
-    from slowfast.models import build_model
-    from slowfast.models.weights import load_weights
+    from slowfast.engine.predictor import Predictor
     from slowfast.utils.paths import argument_path
 
     cfg = load_config(args.cfg, args.opts)
-    torch.manual_seed(cfg.RNG_SEED)
-    model = build_model(cfg)
-    if args.checkpoint == "none":
-        print(f"random weights (RNG_SEED {cfg.RNG_SEED})")
-    else:
-        print(load_weights(model, argument_path(args.checkpoint)).summary())
+    path = None if args.checkpoint == "none" else argument_path(args.checkpoint)
+    predictor = Predictor.load(cfg, path, torch.device("cpu"))
+    print(predictor.report.summary() if predictor.report else f"random weights (RNG_SEED {cfg.RNG_SEED})")
     size = cfg.DATA.TRAIN_CROP_SIZE
     clips = torch.randn(args.batch_size, 3, cfg.DATA.NUM_FRAMES, size, size)
     wanted = ("program", "onnx") if args.format == "all" else (args.format,)
@@ -38,7 +34,7 @@ def main() -> None:
     target = Path(args.output_dir).expanduser().absolute()
     for kind in wanted:
         export, ending = {"program": (export_program, ".pt2"), "onnx": (export_onnx, ".onnx")}[kind]
-        done = export(model, clips, target / f"{cfg.MODEL.ARCH}{ending}")
+        done = export(predictor.model, clips, target / f"{cfg.MODEL.ARCH}{ending}")
         print(f"{done.path}: clips {tuple(clips.shape)}, largest relative difference of a logit {done.difference:.1e}")
         if not done.difference <= LARGEST_DIFFERENCE:
             raise InputError(

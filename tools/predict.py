@@ -8,16 +8,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.utils import cli
+from slowfast.utils.plugins import load_plugins
 
 
 def main() -> int:
     """Parse the arguments, predict, print and write the answers."""
     args = parse()
+    load_plugins(args.plugin)
     from slowfast.config import load_config
     from slowfast.utils.logging import setup_logging
 
     setup_logging()
-    cfg = load_config(args.cfg, args.set)
+    adapt = ["TEST.ADAPT", args.adapt] if args.adapt else []
+    split = ["TEST.ADAPT_SPLIT", args.adapt_split] if args.adapt_split else []
+    cfg = load_config(args.cfg, [*adapt, *split, *args.set])
     # What cannot be read stands in the table.
     logging.getLogger("slowfast").setLevel(logging.ERROR)
 
@@ -26,8 +30,8 @@ def main() -> int:
     from slowfast.utils.paths import argument_path, output_path
     from slowfast.utils.progress import Progress
 
-    sources = [argument_path(path) for path in args.videos]
-    answers = predict_files(cfg, argument_path(args.checkpoint), sources, args.gamma)
+    videos, pool = ([argument_path(path) for path in paths] for paths in (args.videos, args.pool))
+    answers = predict_files(cfg, argument_path(args.checkpoint), videos, args.gamma, pool)
     print(table(answers, args.top))
     if args.json:
         write_json(output_path(args.json), [answer.as_dict(args.top) for answer in answers])
@@ -61,6 +65,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--top", type=cli.at_least_one, default=5, help="classes per video (default 5)")
     parser.add_argument("--json", metavar="FILE", help="write the answers as JSON")
     parser.add_argument("--render", metavar="DIR", help="write copies with the gamma-corrected frame and the answer")
+    parser.add_argument("--adapt", metavar="NAME", help="adaptation: batchnorm, recentre, tent, sar (TEST.ADAPT)")
+    parser.add_argument("--adapt-split", metavar="SPLIT", help="what it adapts to: a split of the configuration")
+    parser.add_argument(
+        "--pool", nargs="+", default=[], metavar="PATH", help="or videos, folders, lists (default: the videos)"
+    )
+    cli.add_plugin_argument(parser)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY VALUE", help="overrides of the configuration")
     return parser.parse_args()
 

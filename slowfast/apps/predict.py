@@ -9,25 +9,26 @@ from pathlib import Path
 import numpy as np
 from fvcore.common.config import CfgNode
 from PIL import Image, ImageDraw, ImageFont
+from torch import nn
 
 from slowfast.apps.check_videos import shown
 from slowfast.apps.light import Light, choose_light
 from slowfast.datasets.loader import build_file_loader
 from slowfast.engine.build import class_names
-from slowfast.engine.checkpoint import verify_checkpoint
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.launch import process_setup
+from slowfast.engine.predictor import Predictor, find_adaptation
 from slowfast.lists.endings import find_files
-from slowfast.models import build_model
-from slowfast.models.accelerate import accelerate
-from slowfast.models.weights import load_weights
+from slowfast.lists.records import read_list
 from slowfast.transforms.gamma import apply_gamma
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import fitting_name, printable
+from slowfast.utils.scores import probabilities
 from slowfast.video.stream import ASSUMED_FPS, StreamedVideo
 from slowfast.video.writer import write_h264
 
 _RENDER_CRF = 20.0
+_LISTS = (".csv", ".txt", ".tsv")
 
 
 @dataclass(frozen=True)
@@ -83,32 +84,31 @@ def find_videos(sources: Sequence[Path]) -> list[tuple[str, Path]]:
     return [(shown(name) if times[shown(name)] == 1 else printable(str(path)), path) for name, path in found]
 
 
-def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path], gamma: float | None = None) -> list[Answer]:
+def predict_files(
+    cfg: CfgNode, checkpoint: Path, sources: Sequence[Path], gamma: float | None = None, pool: Sequence[Path] = ()
+) -> list[Answer]:
     """Return the answer for every video, in the order of the sources.
 
     Args:
-        cfg: the network, its input, and TEST's views and crops.
+        cfg: the network, its input, TEST's views and crops, and TEST.ADAPT.
         checkpoint: weights.
         sources: files and folders.
         gamma: exponent for all videos; default by the light of each (see `light`).
+        pool: files, folders and lists to adapt to; empty: TEST.ADAPT_SPLIT, without one the videos themselves.
 
     Raises:
-        InputError: when sources or weights are wrong.
+        InputError: when sources, weights or pool are wrong, or no score is finite.
     """
     videos = find_videos(sources)
-    if not checkpoint.is_file():
+    if not checkpoint.exists():
         raise InputError(f"{checkpoint}: the checkpoint does not exist")
+    if pool and not cfg.TEST.ADAPT:
+        raise InputError("a pool is given but no adaptation: add --adapt NAME (TEST.ADAPT)")
     with process_setup(cfg) as device:
-        model = accelerate(build_model(cfg).to(device), device=device, training=False)
-        verify_checkpoint(checkpoint)
-        report = load_weights(model, checkpoint)
-        if report.missing:
-            raise InputError(
-                f"{checkpoint}: {len(report.missing)} tensors of the network are not in it, {report.missing[0]!r} for"
-                f" example: it belongs to another configuration or to {cfg.MODEL.NUM_CLASSES} other classes"
-            )
+        predictor = Predictor.load(cfg, checkpoint, device)
         paths = [path for _, path in videos]
         lights = choose_light(cfg, paths, gamma)
+        network = _adapted(predictor, pool, paths, gamma) if cfg.TEST.ADAPT else predictor.network
         loader = build_file_loader(cfg, paths, [name for name, _ in videos], [light.gamma for light in lights])
         loader.max_failed = 1.0
         views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
@@ -123,29 +123,53 @@ def predict_files(cfg: CfgNode, checkpoint: Path, sources: Sequence[Path], gamma
             clip_batch=cfg.TEST.BATCH_SIZE,
             score=cfg.TEST.SCORE,
             method=cfg.DATA.ENSEMBLE_METHOD,
+            precision=predictor.precision,
         )
-        scores_NK = evaluator.predict(model).video_preds
+        scores_NK = predictor.predict(evaluator, network).video_preds
     divisor = views if cfg.DATA.ENSEMBLE_METHOD == "sum" else 1
-    shares_NK = _probabilities(scores_NK / divisor, cfg.TEST.SCORE)
+    shares_NK = probabilities(scores_NK, cfg.TEST.SCORE, divisor)
     classes = class_names(cfg)
     return [
-        Answer(
-            name,
-            path,
-            [] if name in loader.failed else _ranking(shares_K, classes),
-            loader.failed.get(name, ""),
-            loader.partial.get(name, ""),
-            light,
-        )
+        _answer(name, path, shares_K, classes, loader.failed.get(name, ""), loader.partial.get(name, ""), light)
         for (name, path), shares_K, light in zip(videos, shares_NK, lights)
     ]
 
 
-def _probabilities(scores_NK: np.ndarray, kind: str) -> np.ndarray:
-    """Return probabilities of mean logits or of mean probabilities."""
-    if kind == "logits":
-        scores_NK = np.exp(scores_NK - scores_NK.max(axis=1, keepdims=True))
-    return scores_NK / scores_NK.sum(axis=1, keepdims=True)
+def _adapted(predictor: Predictor, pool: Sequence[Path], paths: Sequence[Path], gamma: float | None) -> nn.Module:
+    """Return the network adapted to a pool, to TEST.ADAPT_SPLIT, or to the videos themselves."""
+    cfg = predictor.cfg
+    adaptation = find_adaptation(cfg, cfg.TEST.ADAPT, predictor.model)
+    if cfg.TEST.ADAPT_SPLIT and not pool:
+        return predictor.adapted(adaptation, predictor.pool(adaptation, cfg.TEST.ADAPT_SPLIT, gamma=gamma))
+    files = _pool_files(cfg, pool) or paths
+    gammas = [light.gamma for light in choose_light(cfg, files, gamma)]
+    return predictor.adapted(adaptation, predictor.pool(adaptation, "the pool", paths=files, gammas=gammas))
+
+
+def _pool_files(cfg: CfgNode, pool: Sequence[Path]) -> list[Path]:
+    """Return the video files of folders, of files, and of lists beside their videos."""
+    lists = [path for path in pool if path.suffix.lower() in _LISTS]
+    files = [path for _, path in find_videos([path for path in pool if path not in lists])]
+    for path in lists:
+        records = read_list(
+            path,
+            path.parent,
+            separator=cfg.DATA.PATH_LABEL_SEPARATOR,
+            num_classes=cfg.MODEL.NUM_CLASSES,
+            labelled=False,
+            allow_outside=True,
+        )
+        files += [Path(record.path) for record in records]
+    return files
+
+
+def _answer(
+    name: str, path: Path, shares_K: np.ndarray, classes: Sequence[str], error: str, note: str, light: Light
+) -> Answer:
+    """Return the answer of one video; scores that are not finite are an error."""
+    if not error and not np.isfinite(shares_K).all():
+        error = "its scores are NaN or infinite"
+    return Answer(name, path, [] if error else _ranking(shares_K, classes), error, note, light)
 
 
 def _ranking(shares_K: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.ensemble.fuse import join_voters, softmax, unexpected_kinds, weighted_mix
+from slowfast.ensemble.fuse import join_voters, unexpected_kinds, weighted_mix
 from slowfast.ensemble.predictions import Predictions, load_predictions
 from slowfast.ensemble.rules import StageRules, stage_rules
 from slowfast.ensemble.select import select_by_thresholds
@@ -16,6 +16,7 @@ from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of, write_json
 from slowfast.utils.paths import REPO_ROOT, argument_path, repo_path
+from slowfast.utils.scores import softmax
 
 VOTERS = ("ssv2", "uni", "mvit", "sf")
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.apps.stages import check_class_count, load_voters, report_missing, shown
-from slowfast.ensemble.fuse import softmax, weighted_mix
+from slowfast.ensemble.fuse import weighted_mix
 from slowfast.ensemble.rules import stage_rules
 from slowfast.ensemble.select import ThresholdSearch, search_threshold
 from slowfast.lists.names import check_unique, video_key
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
+from slowfast.utils.scores import softmax
 
 
 def truth_of(names: list[str], truth_file: Path, num_classes: int, separator: str | None = None) -> np.ndarray:

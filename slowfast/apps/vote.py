@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.ensemble.calibration import clip_probabilities
-from slowfast.ensemble.fuse import join_voters, softmax, unexpected_kinds
+from slowfast.ensemble.fuse import join_voters, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
 from slowfast.ensemble.rules import SubmissionRules
 from slowfast.ensemble.submission import write_submission
 from slowfast.ensemble.vote import majority_vote, run_mode
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
+from slowfast.utils.scores import softmax
 
 
 def load_all(root: Path, files: dict[str, dict[str, str]]) -> dict[str, Predictions]:

@@ -248,12 +248,24 @@ _C.TEST.DATA_SELECT = "val_dry"  # split that is tested
 _C.TEST.BATCH_SIZE = 8  # clips per forward pass over all processes
 _C.TEST.NUM_ENSEMBLE_VIEWS = 10  # temporal views of a video
 _C.TEST.NUM_SPATIAL_CROPS = 3  # crops of a view: 1 (centre) or 3
-_C.TEST.ALSO = []  # further tests of the same weights: split:VIEWSxCROPS[:GAMMA[:BN_SPLIT]]
+_C.TEST.ALSO = []  # more tests: split:VIEWSxCROPS[:GAMMA[:ADAPT_SPLIT[:ADAPT]]]; empty fields: as usual, not adapted
 _C.TEST.SCORE = "logits"  # what the PKL sums over views and crops: logits or probs
 _C.TEST.TEST_BEST = False  # test best.pyth of OUTPUT_DIR
 _C.TEST.CHECKPOINT_FILE_PATH = ""  # weights to test instead
 _C.TEST.CHECKPOINT_WEIGHTS = ""  # entry of the tested file to take, like model_ema; empty: the usual weights
-_C.TEST.MIXED_PRECISION = "off"  # off, fp16 or bf16
+_C.TEST.MIXED_PRECISION = "auto"  # auto (bf16 or fp16 on GPUs, off on the CPU), off (float32), fp16 or bf16
+_C.TEST.TF32 = False  # float32 products on GPUs in TF32: 10 bits of mantissa, several times faster
+_C.TEST.ADAPT = ""  # adaptation before the test of DATA_SELECT: batchnorm, recentre, tent, sar; empty: none
+_C.TEST.ADAPT_SPLIT = ""  # split it adapts to; empty: BN.ADAPT_SPLIT (predict and features: the videos themselves)
+
+_C.ADAPT = CN()  # recentre, tent and sar of TEST.ADAPT; batchnorm has BN and TRAIN.BATCH_SIZE
+_C.ADAPT.BATCH_SIZE = 16  # clips of one batch, in every process
+_C.ADAPT.BATCHES = 200  # batches of an adaptation, at most one pass over the split
+_C.ADAPT.LR = 0.001  # tent and sar: learning rate of scales and shifts
+_C.ADAPT.MOMENTUM = 0.9  # tent and sar
+_C.ADAPT.MARGIN = 0.4  # sar: clips whose entropy is above this share of ln K are left out
+_C.ADAPT.RADIUS = 0.05  # sar: length of the step up before the step down
+_C.ADAPT.RESET = 0.2  # sar: the weights are reset when the mean entropy falls below this
 
 _C.FEATURES = CN()  # tools/extract_features.py: a window is DATA.NUM_FRAMES frames, DATA.SAMPLING_RATE apart
 _C.FEATURES.STRIDE = 16  # frames from the start of a window to that of the next one

@@ -15,8 +15,9 @@ DATASETS = ("ug2_sparse", "ug2", "track3")
 _SAMPLINGS = "ug2_sparse (uniform sampling), ug2 (dense) or track3 (trimmed clips)"
 _ALSO = re.compile(
     r"^(?P<split>\w+)(:(?P<views>\d+)x(?P<crops>[13])"
-    r"(:(?P<gamma>[\d.]+)(:(?P<bn>\w+))?|::(?P<only_bn>\w+))?)?$"
+    r"(:(?P<gamma>[\d.]*)(:(?P<pool>\w*)(:(?P<adapt>[\w-]+))?)?)?)?(?<!:)$"
 )
+BATCHNORM = "batchnorm"
 
 _CHOICES = {
     "MODEL.LOSS_FUNC": ("cross_entropy", "soft_cross_entropy"),
@@ -27,7 +28,7 @@ _CHOICES = {
     "SOLVER.LR_POLICY": ("cosine", "steps_with_relative_lrs"),
     "TEST.SCORE": ("logits", "probs"),
     "TRAIN.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
-    "TEST.MIXED_PRECISION": ("off", "fp16", "bf16"),
+    "TEST.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
     "TRAIN.ON_NAN": ("stop", "skip"),
     "FEATURES.TAIL": ("drop", "pad"),
     "FEATURES.RESIZE": ("crop", "squash", "squash_antialias"),
@@ -36,22 +37,26 @@ _CHOICES = {
 _REGISTRIES = {
     "MODEL.ARCH": "slowfast.models:NETWORKS",
     "TRAIN.METHOD": "slowfast.engine.methods:METHODS",
+    "TEST.ADAPT": "slowfast.engine.adapt:ADAPTATIONS",
     "SOLVER.OPTIMIZING_METHOD": "slowfast.solver:OPTIMIZERS",
 }
 _POSITIVE = (
     "MODEL.NUM_CLASSES", "DATA.NUM_FRAMES", "DATA.SAMPLING_RATE", "DATA.TRAIN_CROP_SIZE", "DATA.TEST_CROP_SIZE",
     "TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS",
     "SOLVER.MAX_EPOCH", "SOLVER.CYCLES", "AUG.NUM_SAMPLE", "LOG_PERIOD", "NUM_SHARDS", "BN.NUM_BATCHES_PRECISE",
-    "FEATURES.STRIDE", "FEATURES.BATCH_SIZE", "FEATURES.DECODERS", "TRAIN.ACCUMULATE",
+    "FEATURES.STRIDE", "FEATURES.BATCH_SIZE", "FEATURES.DECODERS", "TRAIN.ACCUMULATE", "ADAPT.BATCH_SIZE",
+    "ADAPT.BATCHES",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "NUM_GPUS", "NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "TRAIN.KEEP_CHECKPOINTS",
     "TRAIN.STEPS_PER_EPOCH", "SOLVER.WARMUP_EPOCHS", "SOLVER.CLIP_GRADIENT", "RNG_SEED",
     "FEATURES.FPS", "SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WEIGHT_DECAY",
     "BN.WEIGHT_DECAY", "MIXUP.ALPHA", "MIXUP.CUTMIX_ALPHA", "AUG.RE_COUNT", "TRAIN.SAVE_EVERY_MINUTES",
-    "DATA_LOADER.TIMEOUT", "SOLVER.MOMENTUM", "SOLVER.DAMPENING", "MEAN_TEACHER.WEIGHT",
+    "DATA_LOADER.TIMEOUT", "SOLVER.MOMENTUM", "SOLVER.DAMPENING", "MEAN_TEACHER.WEIGHT", "ADAPT.LR", "ADAPT.RADIUS",
+    "ADAPT.RESET",
 )  # fmt: skip
 _SHARES = (
+    "ADAPT.MOMENTUM", "ADAPT.MARGIN",
     "MIXUP.PROB", "MIXUP.SWITCH_PROB", "MIXUP.LABEL_SMOOTH_VALUE", "AUG.RE_PROB", "AUG.DARKEN_PROB", "DATA.MAX_FAILED",
     "MODEL.DROPOUT_RATE", "UNIFORMER.DROPOUT_RATE", "UNIFORMER.ATTENTION_DROPOUT_RATE", "UNIFORMER.DROP_DEPTH_RATE",
     "MVIT.DROPOUT_RATE", "MVIT.DROPPATH_RATE", "SF.DROPOUT_RATE", "VIDEOMAE.DROP_PATH_RATE", "VIDEOMAE.FC_DROPOUT_RATE",
@@ -81,28 +86,31 @@ class TestSetting:
         views: temporal views of a video.
         crops: crops of a view.
         gamma: exponent of the gamma correction; None: DATA.GAMMA.TEST.
-        bn_split: split that gives the BatchNorm statistics; empty: as stored with the weights.
+        adapt_split: split whose clips the network is adapted to; empty: TEST.ADAPT_SPLIT.
+        adapt: adaptation, as TEST.ADAPT; empty: none.
     """
 
     split: str
     views: int = 1
     crops: int = 1
     gamma: float | None = None
-    bn_split: str = ""
+    adapt_split: str = ""
+    adapt: str = ""
 
     @property
     def suffix(self) -> str:
-        """What the PKL's name says of gamma and BatchNorm statistics when they are not the usual ones."""
+        """What the PKL's name says of gamma and adaptation when they are not the usual ones."""
         gamma = "" if self.gamma is None else f"_gamma{self.gamma:g}"
-        return gamma + (f"_bn-{self.bn_split}" if self.bn_split else "")
+        name = "bn" if self.adapt == BATCHNORM else self.adapt
+        return gamma + (f"_{name}-{self.adapt_split}" if name else "")
 
 
 def parse_also(text: str) -> TestSetting:
     """Return the test that an entry of TEST.ALSO stands for.
 
     Args:
-        text: `split`, `split:VIEWSxCROPS`, `split:VIEWSxCROPS:GAMMA` or `split:VIEWSxCROPS:GAMMA:BN_SPLIT`; an
-            empty GAMMA is DATA.GAMMA.TEST.
+        text: `split[:VIEWSxCROPS[:GAMMA[:ADAPT_SPLIT[:ADAPT]]]]`; an empty GAMMA is DATA.GAMMA.TEST, an empty
+            ADAPT_SPLIT is TEST.ADAPT_SPLIT; an ADAPT_SPLIT without ADAPT stands for `batchnorm`.
 
     Raises:
         ValueError: the text has another form.
@@ -111,8 +119,9 @@ def parse_also(text: str) -> TestSetting:
     if match is None:
         raise ValueError(text)
     gamma = float(match["gamma"]) if match["gamma"] else None
-    bn_split = match["bn"] or match["only_bn"] or ""
-    return TestSetting(match["split"], int(match["views"] or 1), int(match["crops"] or 1), gamma, bn_split)
+    pool = match["pool"] or ""
+    adapt = match["adapt"] or (BATCHNORM if pool else "")
+    return TestSetting(match["split"], int(match["views"] or 1), int(match["crops"] or 1), gamma, pool, adapt)
 
 
 def value_of(cfg: CfgNode, key: str):
@@ -243,16 +252,17 @@ def _wrong_tests(cfg: CfgNode) -> Iterator[str]:
     if cfg.TEST.NUM_SPATIAL_CROPS not in (1, 3):
         yield f"TEST.NUM_SPATIAL_CROPS is {cfg.TEST.NUM_SPATIAL_CROPS}, 1 or 3 is needed"
     named = [("TEST.DATA_SELECT", cfg.TEST.DATA_SELECT), ("BN.ADAPT_SPLIT", cfg.BN.ADAPT_SPLIT)]
+    named += [("TEST.ADAPT_SPLIT", cfg.TEST.ADAPT_SPLIT)] if cfg.TEST.ADAPT_SPLIT else []
     named += [("TRAIN.EVAL_SPLITS", name) for name in cfg.TRAIN.EVAL_SPLITS]
     for entry in cfg.TEST.ALSO:
         try:
             setting = parse_also(str(entry))
         except ValueError:
-            yield f"TEST.ALSO has {entry!r}, split, split:VIEWSxCROPS, with :GAMMA and :BN_SPLIT, is needed"
+            yield f"TEST.ALSO has {entry!r}, split[:VIEWSxCROPS[:GAMMA[:ADAPT_SPLIT[:ADAPT]]]] is needed"
             continue
         if setting.views < 1 or not 0 < (1.0 if setting.gamma is None else setting.gamma) <= 10:
             yield f"TEST.ALSO has {entry!r}, at least 1 view and a gamma above 0 and up to 10 are needed"
-        named += [("TEST.ALSO", name) for name in (setting.split, setting.bn_split) if name]
+        named += [("TEST.ALSO", name) for name in (setting.split, setting.adapt_split) if name]
     for key, name in named:
         if name not in cfg.DATA.SPLITS:
             yield f"{key} is {name!r}, a split of DATA.SPLITS is needed: {', '.join(cfg.DATA.SPLITS)}"

@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 
 from slowfast.datasets.frame_source import FrameSource
 from slowfast.datasets.paired import PairedViews
-from slowfast.datasets.sampler import EpochSampler, EvalSampler
+from slowfast.datasets.sampler import EpochSampler, EvalSampler, PoolSampler
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.splits import LABELLED_ROLES, PSEUDO_SPLIT, check_role, gamma_role, is_light, resolve_split
 from slowfast.datasets.video_dataset import Collate, EvalDataset, TrainDataset
@@ -181,6 +181,40 @@ def build_file_loader(
     return _eval_loader(cfg, dataset, "files", None, 0, 1, workers)
 
 
+def build_pool_loader(
+    cfg: CfgNode,
+    split: str,
+    *,
+    paths: Sequence[Path] = (),
+    gammas: Sequence[float] | None = None,
+    gamma: float | None = None,
+) -> VideoLoader:
+    """Build shuffled batches of one centre view a video, without labels, that are the same in every process.
+
+    Args:
+        cfg: besides what `build_dataset` reads, ADAPT.BATCH_SIZE and DATA_LOADER.
+        split: a name of DATA.SPLITS; with `paths` only what messages call them.
+        paths: video files that stand in no list.
+        gammas: exponent of each of them; default DATA.GAMMA.TEST.
+        gamma: exponent of a split; default `gamma_of` the role test.
+
+    Raises:
+        InputError: list or videos are wrong, or there are fewer than two.
+    """
+    if paths:
+        gammas = [cfg.DATA.GAMMA.TEST] * len(paths) if gammas is None else gammas
+        files = enumerate(zip(paths, gammas, strict=True))
+        records = [ClipRecord(str(path), str(path), -1, None, row, own) for row, (path, own) in files]
+        dataset = _eval_dataset(cfg, records, gamma=1.0, views=1, crops=1)
+    else:
+        gamma = gamma_of(cfg, split, "test") if gamma is None else gamma
+        dataset = build_dataset(cfg, split, "bn", train=False, views=1, crops=1, gamma=gamma)
+    if len(dataset) < 2:
+        raise InputError(f"{split}: {len(dataset)} video is no pool to adapt to, at least 2 are needed")
+    sampler = PoolSampler(num_rows=len(dataset), batch_size=cfg.ADAPT.BATCH_SIZE, seed=split_seed(cfg.RNG_SEED, split))
+    return _loader(cfg, dataset, sampler, split, None, persistent=False)
+
+
 def _source(cfg: CfgNode) -> FrameSource:
     """Return where frames come from."""
     return FrameSource(cfg.DATA.DECODING_BACKEND, repo_path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else None)
@@ -223,7 +257,7 @@ def _eval_loader(
 def _loader(
     cfg: CfgNode,
     dataset: TrainDataset | EvalDataset,
-    sampler: EpochSampler | EvalSampler,
+    sampler: EpochSampler | EvalSampler | PoolSampler,
     name: str,
     num_workers: int | None,
     *,

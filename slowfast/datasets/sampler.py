@@ -126,3 +126,32 @@ class EvalSampler:
     def __iter__(self) -> Iterator[list[Key]]:
         for first in range(self.start_batch * self.batch_size, len(self.rows), self.batch_size):
             yield [Key(row) for row in self.rows[first : first + self.batch_size]]
+
+
+class PoolSampler:
+    """Every row once in shuffled order, in batches of at least two rows and of nearly equal sizes, for every process.
+
+    Args:
+        num_rows: rows of the list, 2 or more.
+        batch_size: rows of a batch (of two at most one more, so that no batch has one row).
+        seed: of the run and split.
+    """
+
+    def __init__(self, *, num_rows: int, batch_size: int, seed: int) -> None:
+        self.num_rows, self.seed = num_rows, seed
+        self._count = max(1, min(-(-num_rows // batch_size), num_rows // 2))
+        self.epoch = self.start_batch = 0
+
+    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
+        """Choose the order, and the batch with which the next iteration begins."""
+        self.epoch, self.start_batch = epoch, start_batch
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return self._count
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order = epoch_order(self.num_rows, self.seed, self.epoch)
+        edges = [self.num_rows * part // self._count for part in range(self._count + 1)]
+        for batch in range(self.start_batch, self._count):
+            yield order[edges[batch] : edges[batch + 1]]

@@ -10,17 +10,9 @@ from typing import Any
 import numpy as np
 
 from slowfast.report.data import MEAN, STEPS, VOTE, Guess, LadderRow, PseudoRound, StepResult
-from slowfast.report.measures import (
-    accuracy,
-    confusion_matrix,
-    fuse,
-    per_class_accuracy,
-    per_class_coverage,
-    per_class_precision,
-    predicted_labels,
-    probabilities,
-)
+from slowfast.report.measures import fuse, per_class_accuracy, per_class_coverage, per_class_precision
 from slowfast.utils.errors import InputError
+from slowfast.utils.scores import accuracy, confusion_matrix, predicted_labels, probabilities
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """From a configuration to the parts of a run; below here only explicit arguments are passed on."""
 
+import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from slowfast.config import dump_config, flatten
+from slowfast.config import TestSetting, dump_config, flatten, parse_also
 from slowfast.datasets.loader import build_loader
+from slowfast.engine.adapt.batchnorm import adapt_batchnorm
 from slowfast.engine.checkpoint import Saves, unwrap
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.hooks.log_lines import LogLines
@@ -19,7 +22,6 @@ from slowfast.engine.hooks.metrics import MetricsLog
 from slowfast.engine.hooks.tensorboard import Curves
 from slowfast.engine.methods import Method, Reads, chosen_method
 from slowfast.engine.methods.base import check_method
-from slowfast.engine.precise_bn import adapt_batchnorm
 from slowfast.engine.run import BEST, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
@@ -28,6 +30,7 @@ from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
+from slowfast.utils.precision import Precision
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,27 @@ def autocast_dtype(cfg: CfgNode, device: torch.device) -> torch.dtype | None:
     if choice == "auto":
         choice = "fp16" if device.type == "cuda" else "off"
     return _DTYPES[choice]
+
+
+def test_precision(cfg: CfgNode, device: torch.device) -> Precision:
+    """Return the arithmetic of everything but training: TEST.MIXED_PRECISION and TEST.TF32."""
+    return Precision.choose(cfg.TEST.MIXED_PRECISION, device, tf32=cfg.TEST.TF32)
+
+
+def resolve_tests(cfg: CfgNode) -> list[TestSetting]:
+    """Return the tests of a configuration, that of TEST.DATA_SELECT first, each once and with its ADAPT_SPLIT."""
+    first = TestSetting(
+        cfg.TEST.DATA_SELECT, cfg.TEST.NUM_ENSEMBLE_VIEWS, cfg.TEST.NUM_SPATIAL_CROPS, adapt=cfg.TEST.ADAPT
+    )
+    usual = cfg.TEST.ADAPT_SPLIT or cfg.BN.ADAPT_SPLIT
+    wanted = [first, *map(parse_also, cfg.TEST.ALSO)]
+    named = [dataclasses.replace(one, adapt_split=one.adapt_split or usual) if one.adapt else one for one in wanted]
+    settings = list(dict.fromkeys(named))
+    files = Counter((one.split, one.views, one.crops, one.suffix) for one in settings)
+    if len(files) < len(settings):
+        split, views, crops, suffix = files.most_common(1)[0][0]
+        raise InputError(f"TEST.ALSO has two tests that write the file {split}...{views}x{crops}{suffix}.pkl: drop one")
+    return settings
 
 
 def build_schedule(cfg: CfgNode, steps_per_epoch: int = 0) -> LRSchedule:
@@ -240,7 +264,7 @@ def build_evaluator(
         method=cfg.DATA.ENSEMBLE_METHOD,
         max_failed=cfg.DATA.MAX_FAILED,
         class_names=class_names(cfg),
-        autocast_dtype=_DTYPES[cfg.TEST.MIXED_PRECISION],
+        precision=test_precision(cfg, device),
     )
 
 

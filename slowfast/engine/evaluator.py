@@ -11,7 +11,9 @@ from slowfast.ensemble.aggregate import aggregate_views
 from slowfast.ensemble.predictions import Predictions
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
+from slowfast.utils.precision import FULL, Precision
 from slowfast.utils.progress import Progress
+from slowfast.utils.scores import top_errors
 from slowfast.utils.stop import check_stop
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ class Evaluator:
         method: `sum` or `max`.
         max_failed: a larger share of unreadable videos stops the run.
         class_names: K names.
-        autocast_dtype: torch.float16, torch.bfloat16 or None.
+        precision: of the forward pass.
     """
 
     def __init__(
@@ -51,12 +53,12 @@ class Evaluator:
         method: str = "sum",
         max_failed: float = 1.0,
         class_names: list[str] | None = None,
-        autocast_dtype: torch.dtype | None = None,
+        precision: Precision = FULL,
     ) -> None:
         self.loader, self.names, self.labels = loader, names, labels
         self.num_classes, self.num_views, self.device, self.split = num_classes, num_views, device, split
         self.clip_batch, self.score, self.method, self.max_failed = clip_batch, score, method, max_failed
-        self.class_names, self.autocast_dtype = class_names, autocast_dtype
+        self.class_names, self.precision = class_names, precision
 
     @torch.no_grad()
     def predict(self, model: nn.Module) -> Predictions:
@@ -89,16 +91,13 @@ class Evaluator:
         known = (predictions.video_labels >= 0) & ~predictions.missing
         if not known.any():
             raise InputError(f"split {self.split}: no readable video has a label, so it cannot be evaluated")
-        order = np.argsort(-predictions.video_preds[known], axis=1, kind="stable")
-        hits = order == predictions.video_labels[known][:, None]
-        return 100.0 * (1.0 - float(hits[:, 0].mean())), 100.0 * (1.0 - float(hits[:, :5].any(1).mean()))
+        return top_errors(predictions.video_preds[known], predictions.video_labels[known])
 
     def _scores(self, model: nn.Module, batch: dict[str, Any]) -> np.ndarray:
         """Return float32 (B*V, K) scores of the clips of a batch."""
         parts = []
         for part in batch["clips"].split(self.clip_batch):
-            enabled = self.autocast_dtype is not None
-            with torch.autocast(self.device.type, dtype=self.autocast_dtype or torch.bfloat16, enabled=enabled):
+            with self.precision.active(self.device):
                 logits_BK = model(part.to(self.device, non_blocking=True))
             logits_BK = logits_BK.float()
             parts.append((logits_BK.softmax(-1) if self.score == "probs" else logits_BK).cpu().numpy())
@@ -143,5 +142,6 @@ class Evaluator:
             num_views=self.num_views,
             class_names=self.class_names,
             failed=[name for _, name, _ in failed],
+            precision=self.precision.name,
             source=f"split {self.split}",
         )

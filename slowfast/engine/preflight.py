@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from slowfast.config import flatten, parse_also
-from slowfast.datasets.loader import build_loader
+from slowfast.config import flatten
+from slowfast.datasets.loader import build_loader, build_pool_loader
 from slowfast.datasets.splits import PSEUDO_SPLIT, remarks
-from slowfast.engine.build import build_train_loader, start_path, validation_role
+from slowfast.engine.adapt import ADAPTATIONS
+from slowfast.engine.build import build_train_loader, resolve_tests, start_path, validation_role
 from slowfast.engine.methods import chosen_method
 from slowfast.ensemble.provenance import check_table
 from slowfast.lists.records import ClipRecord, VideoList
@@ -51,6 +52,7 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             lists[split] = loader.dataset.records
         except InputError as error:
             wrong[str(error)] = None
+    wrong |= dict.fromkeys(_wrong_adaptations(cfg) if cfg.TEST.ENABLE else ())
     clips = cfg.TRAIN.BATCH_SIZE // distributed.world_size() * cfg.AUG.NUM_SAMPLE
     if cfg.TRAIN.ENABLE and cfg.MIXUP.ENABLE and clips < 2:
         few = f"MIXUP.ENABLE needs at least two clips in every process, TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} gives"
@@ -73,6 +75,18 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
             logger.warning("%s", text)
 
 
+def _wrong_adaptations(cfg: CfgNode) -> Iterator[str]:
+    """Yield what is wrong with names and pools of the adaptations of tests."""
+    for setting in resolve_tests(cfg):
+        if setting.adapt and setting.adapt not in ADAPTATIONS:
+            yield ADAPTATIONS.refusal(setting.adapt)
+        elif setting.adapt and not ADAPTATIONS[setting.adapt].training_views:
+            try:
+                build_pool_loader(cfg, setting.adapt_split)
+            except InputError as error:
+                yield str(error)
+
+
 def _check_pseudo_labels(cfg: CfgNode, records: Sequence[ClipRecord]) -> None:
     """Refuse a table that was changed, or has no probabilities where the loss is taken against them."""
     table = repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV
@@ -93,11 +107,10 @@ def _needed_splits(cfg: CfgNode) -> Iterator[tuple[str, str, bool]]:
             yield cfg.BN.ADAPT_SPLIT, "bn", True
         yield from ((split, validation_role(split), False) for split in cfg.TRAIN.EVAL_SPLITS)
     if cfg.TEST.ENABLE:
-        yield cfg.TEST.DATA_SELECT, "test", False
-        for setting in map(parse_also, cfg.TEST.ALSO):
+        for setting in resolve_tests(cfg):
             yield setting.split, "test", False
-            if setting.bn_split:
-                yield setting.bn_split, "bn", True
+            if setting.adapt in ADAPTATIONS and ADAPTATIONS[setting.adapt].training_views:
+                yield setting.adapt_split, "bn", True
 
 
 # In training, the settings that help most come first; what stands behind each is a value that needs less.

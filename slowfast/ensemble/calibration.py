@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slowfast.ensemble.fuse import softmax
 from slowfast.ensemble.predictions import Predictions
 from slowfast.utils.errors import InputError
+from slowfast.utils.scores import softmax
 
 CALIBRATIONS = ("agreement", "standardise", "none")
 _TINY = 1e-12

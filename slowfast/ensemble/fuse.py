@@ -30,13 +30,6 @@ class VoteWeights:
     anchor_labels: Sequence[int] = ()
 
 
-def softmax(scores_NK: np.ndarray) -> np.ndarray:
-    """Return the softmax over the last axis in the array's own precision; a row with a NaN is all NaN."""
-    with np.errstate(invalid="ignore"):
-        raised_NK = np.exp(scores_NK - scores_NK.max(axis=-1, keepdims=True))
-        return raised_NK / raised_NK.sum(axis=-1, keepdims=True)
-
-
 def _rows_of_list(predictions: Predictions, names: Sequence[str], list_source: str) -> np.ndarray:
     source, rows = predictions.source, len(predictions.video_preds)
     if predictions.video_names is None:

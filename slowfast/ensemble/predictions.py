@@ -38,6 +38,7 @@ class Predictions:
         num_views: clips (views x crops) summed in a row; None when the file does not say.
         class_names: K names; None when the file does not say.
         failed: names of the videos that could not be read.
+        precision: arithmetic of the network, such as `fp32` or `bf16`; None when the file does not say.
         source: the file they were read from, for messages.
     """
 
@@ -48,6 +49,7 @@ class Predictions:
     num_views: int | None = None
     class_names: list[str] | None = None
     failed: list[str] = field(default_factory=list)
+    precision: str | None = None
     source: str = "predictions"
 
     def __post_init__(self) -> None:
@@ -59,6 +61,8 @@ class Predictions:
         self.failed = _texts(self.failed, "failed", None, self.source) or []
         if self.score_kind not in (None, *SCORE_KINDS):
             raise InputError(f"{self.source}: score_kind is {self.score_kind!r}, expected logits or probs")
+        if not isinstance(self.precision, str | None):
+            raise InputError(f"{self.source}: precision is {self.precision!r}, expected a name such as fp32")
         if self.num_views is not None:
             if not isinstance(self.num_views, int | np.integer) or self.num_views < 1:
                 raise InputError(f"{self.source}: num_views is {self.num_views!r}, expected a whole number from 1")
@@ -151,6 +155,7 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
         num_views=_common("num_views", parts),
         class_names=_common("class_names", parts),
         failed=[name for part in parts for name in part.failed],
+        precision=" + ".join(sorted({part.precision for part in parts if part.precision})) or None,
         source=source,
     )
 
@@ -170,6 +175,7 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
         "num_views": predictions.num_views,
         "class_names": predictions.class_names,
         "failed": predictions.failed,
+        "precision": predictions.precision,
         "version": VERSION,
     }
     with atomic_write(path) as aside, open(aside, "wb") as handle:
@@ -231,6 +237,6 @@ def load_predictions(path: str | Path) -> Predictions:
     version = content.get("version", VERSION)
     if version != VERSION:
         raise InputError(f"{path}: written in version {version!r} of this format, but only {VERSION} can be read")
-    known = ("video_names", "score_kind", "num_views", "class_names", "failed")
+    known = ("video_names", "score_kind", "num_views", "class_names", "failed", "precision")
     optional = {key: content[key] for key in known if content.get(key) is not None}
     return Predictions(content["video_preds"], content["video_labels"], source=str(path), **optional)

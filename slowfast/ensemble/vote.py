@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from slowfast.ensemble.fuse import softmax, weighted_mix
+from slowfast.ensemble.fuse import weighted_mix
 from slowfast.ensemble.rules import Mode, apply_passes
+from slowfast.utils.scores import softmax
 
 
 def run_mode(scores: Mapping[str, np.ndarray], mode: Mode) -> tuple[np.ndarray, np.ndarray]:

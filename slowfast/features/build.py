@@ -10,8 +10,7 @@ from torch import nn
 from slowfast.features.extractor import Extraction, FeatureNetwork
 from slowfast.features.preprocess import FramePreprocess
 from slowfast.features.windows import WindowPlan
-
-_DTYPES = {"off": None, "fp16": torch.float16, "bf16": torch.bfloat16}
+from slowfast.utils.precision import Precision
 
 
 def build_plan(cfg: CfgNode) -> WindowPlan:
@@ -31,7 +30,13 @@ def build_preprocess(cfg: CfgNode) -> FramePreprocess:
 
 
 def build_extraction(
-    cfg: CfgNode, model: nn.Module, device: torch.device, weights: str, class_names: Sequence[str] = ()
+    cfg: CfgNode,
+    model: nn.Module,
+    device: torch.device,
+    weights: str,
+    class_names: Sequence[str] = (),
+    *,
+    pool: str = "",
 ) -> Extraction:
     """Return the extraction that a configuration describes.
 
@@ -41,12 +46,14 @@ def build_extraction(
         device: where it runs.
         weights: what identifies the weights, stored with the features.
         class_names: K names, stored with the features; empty: unknown.
+        pool: what identifies the adaptation of the network (TEST.ADAPT) and its pool, empty for none.
     """
+    precision = Precision.choose(cfg.TEST.MIXED_PRECISION, device, tf32=cfg.TEST.TF32)
     return Extraction(
         network=FeatureNetwork(
             model,
             device=device,
-            autocast_dtype=_DTYPES[cfg.TEST.MIXED_PRECISION],
+            precision=precision,
             temporal_mean=cfg.DATA.SUBTRACT_TEMPORAL_MEAN,
         ),
         plan=build_plan(cfg),
@@ -54,17 +61,17 @@ def build_extraction(
         batch_size=cfg.FEATURES.BATCH_SIZE,
         fps=cfg.FEATURES.FPS,
         decoders=cfg.FEATURES.DECODERS,
-        settings=describe(cfg, weights),
+        settings=describe(cfg, weights, precision, pool),
         class_names=class_names,
     )
 
 
-def describe(cfg: CfgNode, weights: str) -> str:
+def describe(cfg: CfgNode, weights: str, precision: Precision, pool: str) -> str:
     """Return as JSON what the features of a video depend on; batch size, devices and shards do not count."""
     settings = {
         "arch": cfg.MODEL.ARCH,
         "weights": weights,
-        "precision": cfg.TEST.MIXED_PRECISION,
+        "precision": "off" if precision.name == "fp32" else precision.name,
         "num_frames": cfg.DATA.NUM_FRAMES,
         "sampling_rate": cfg.DATA.SAMPLING_RATE,
         "stride": cfg.FEATURES.STRIDE,
@@ -77,4 +84,6 @@ def describe(cfg: CfgNode, weights: str) -> str:
         "gamma": cfg.DATA.GAMMA.TEST,
         "temporal_mean": cfg.DATA.SUBTRACT_TEMPORAL_MEAN,
     }
+    if pool:
+        settings["adapted"] = pool
     return json.dumps(settings, sort_keys=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from slowfast.features.preprocess import FramePreprocess
 from slowfast.features.progress import VideoProgress
@@ -33,6 +33,7 @@ from slowfast.parents.content import ClipDigests, clip_digest
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils.errors import InputError
 from slowfast.utils.logging import get_logger
+from slowfast.utils.precision import FULL, Precision
 from slowfast.video import VideoError
 from slowfast.video.stream import ASSUMED_FPS, StreamedVideo, resample
 
@@ -45,9 +46,9 @@ class FeatureNetwork:
     """A network as used for features: evaluation mode, mixed precision, features and probabilities of one pass.
 
     Args:
-        model: gives logits (B, K); its `forward_features`, which the forward pass calls, gives the pooled (B, D).
+        model: `forward_features` gives the pooled (B, D), `forward_head` of these the logits (B, K).
         device: where it runs.
-        autocast_dtype: torch.float16, torch.bfloat16 or None for float32.
+        precision: of the forward pass.
         temporal_mean: share of the mean over time that is subtracted from every window.
     """
 
@@ -56,11 +57,11 @@ class FeatureNetwork:
         model: nn.Module,
         *,
         device: torch.device,
-        autocast_dtype: torch.dtype | None = None,
+        precision: Precision = FULL,
         temporal_mean: float = 0.0,
     ) -> None:
         self.model = model.to(device).eval()
-        self.device, self.autocast_dtype, self.temporal_mean = device, autocast_dtype, temporal_mean
+        self.device, self.precision, self.temporal_mean = device, precision, temporal_mean
 
     def __call__(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
         """Return float32 features (B, D) and probabilities (B, K).
@@ -77,26 +78,10 @@ class FeatureNetwork:
     def _run(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
         """Return float32 features (B, D) and probabilities (B, K)."""
         clips_BCTHW = subtract_temporal_mean(batch.clips(self.device), self.temporal_mean)
-        enabled = self.autocast_dtype is not None
-        with torch.autocast(self.device.type, dtype=self.autocast_dtype or torch.bfloat16, enabled=enabled):
-            features_BD, logits_BK = self._both(clips_BCTHW)
+        with self.precision.active(self.device):
+            features_BD = self.model.forward_features(clips_BCTHW)
+            logits_BK = self.model.forward_head(features_BD)
         return features_BD.float().cpu().numpy(), logits_BK.float().softmax(-1).cpu().numpy()
-
-    def _both(self, clips_BCTHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features and logits of one forward pass."""
-        kept: list[Tensor] = []
-        pool = self.model.forward_features
-
-        def keep(clips_BCTHW: Tensor) -> Tensor:
-            kept.append(pool(clips_BCTHW))
-            return kept[-1]
-
-        self.model.forward_features = keep
-        try:
-            logits_BK = self.model(clips_BCTHW)
-        finally:
-            del self.model.forward_features
-        return kept[-1], logits_BK
 
 
 class VideoReader:

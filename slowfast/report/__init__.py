@@ -2,7 +2,7 @@
 
 from slowfast.report.data import ClipExample, LadderRow, PseudoRound, ReportData, StepResult
 from slowfast.report.html import write_report
-from slowfast.report.measures import accuracy, confusion_matrix, per_class_accuracy
+from slowfast.report.measures import per_class_accuracy
 from slowfast.report.text import ladder_table
 
 __all__ = [
@@ -11,8 +11,6 @@ __all__ = [
     "PseudoRound",
     "ReportData",
     "StepResult",
-    "accuracy",
-    "confusion_matrix",
     "ladder_table",
     "per_class_accuracy",
     "write_report",

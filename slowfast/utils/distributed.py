@@ -3,10 +3,12 @@
 import contextlib
 import datetime
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -81,6 +83,14 @@ def sum_numbers(values: list[float]) -> list[float]:
 def any_(flag: bool) -> bool:
     """Return whether the flag is set in any process."""
     return bool(flag) if world_size() == 1 else sum_numbers([float(flag)])[0] > 0
+
+
+def seed_generators(seed: int) -> None:
+    """Seed every random generator of this process: the main one with `seed`, the others with what follows."""
+    seed += rank()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
 
 
 def from_main(action: Callable[[], Value]) -> Value:

@@ -141,3 +141,84 @@ def test_command(made, repo, tmp_path):
     }  # fmt: skip
     command[2] = "clips/broken.mp4"
     assert subprocess.run(command, cwd=root, env=ENV, capture_output=True, timeout=120).returncode == 2
+
+
+def shares(answers):
+    """The probabilities of every readable video, by class."""
+    return {answer.name: dict(answer.ranking) for answer in answers if answer.ranking}
+
+
+@pytest.mark.parametrize("name", ["batchnorm", "recentre", "tent"])
+def test_a_network_adapts_to_the_videos_or_to_a_pool(made, name, tmp_path):
+    root, cfg, _ = made
+    plain = shares(predict_files(cfg, root / "weights.pth", [root / "clips"]))
+    adapting = load_config(CONFIG, ["TEST.NUM_SPATIAL_CROPS", "3", "TEST.ADAPT", name, "ADAPT.LR", "0.1"])
+    own = shares(predict_files(adapting, root / "weights.pth", [root / "clips"]))
+    assert own.keys() == plain.keys() and own != plain
+    for number in range(3):
+        write_clip(tmp_path / f"{number}.mp4", number, 10 + number)
+    (tmp_path / "pool.csv").write_text("0.mp4,-1\n1.mp4,-1\n2.mp4,-1\n")
+    folder = shares(predict_files(adapting, root / "weights.pth", [root / "clips"], None, [tmp_path]))
+    assert folder != own
+    again = shares(predict_files(adapting, root / "weights.pth", [root / "clips/a.mp4"], None, [tmp_path / "pool.csv"]))
+    assert again["a.mp4"] == pytest.approx(folder["a.mp4"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("opts", "sources", "pool", "words"),
+    [
+        ([], ["clips"], ["clips"], "no adaptation: add --adapt"),
+        (["TEST.ADAPT", "recentre"], ["clips/a.mp4"], [], "1 video is no pool to adapt to, at least 2"),
+        (["TEST.ADAPT", "recentr"], ["clips"], [], "did you mean 'recentre'"),
+        (["TEST.ADAPT", "tent"], ["clips"], ["nowhere"], "does not exist"),
+        (["TEST.ADAPT", "tent"], ["clips"], ["clips/broken.mp4"], "at least 2"),
+    ],
+)
+def test_pools_that_are_none(made, opts, sources, pool, words):
+    root = made[0]
+    with pytest.raises(InputError, match=words):
+        given = ([root / name for name in sources], None, [root / name for name in pool])
+        predict_files(load_config(CONFIG, opts), root / "weights.pth", *given)
+
+
+def test_mixed_precision_is_honoured(made):
+    root = made[0]
+    exact, mixed = (
+        shares(
+            predict_files(load_config(CONFIG, ["TEST.MIXED_PRECISION", choice]), root / "weights.pth", [root / "clips"])
+        )
+        for choice in ("auto", "bf16")
+    )
+    assert exact != mixed
+    for name, ranking in exact.items():
+        assert ranking == pytest.approx(mixed[name], abs=0.01)
+
+
+def test_own_code_and_broken_weights_by_command(made, repo, tmp_path):
+    root = made[0]
+    (tmp_path / "own.py").write_text(
+        "import torch\nfrom slowfast.engine.adapt import ADAPTATIONS, Adaptation\n\n\n"
+        "@ADAPTATIONS.register('first')\nclass First(Adaptation):\n"
+        "    def adapt(self, model, pool):\n"
+        "        with torch.no_grad():\n            model.head.bias[0] += 1000\n        return model\n"
+    )
+    command = [sys.executable, str(repo / "tools/predict.py"), "clips/deep", "--cfg", str(CONFIG), "--checkpoint"]
+    more = ["--plugin", str(tmp_path / "own.py"), "--adapt", "first", "--adapt-split", "test"]
+    done = subprocess.run(
+        [*command, "weights.pth", *more, "--set", "DATA.PATH_PREFIX", "nowhere"], cwd=root, env=ENV,
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2 and "nowhere/test.csv" in done.stderr and "Traceback" not in done.stderr
+    done = subprocess.run(
+        [*command, "weights.pth", *more[:-2]], cwd=root, env=ENV, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0 and done.stdout.count("100.0 %  0") == 2, done.stderr
+    state = torch.load(root / "weights.pth", weights_only=True)
+    state["head.bias"][3] = float("nan")
+    torch.save(state, tmp_path / "nan.pth")
+    done = subprocess.run(
+        [*command, str(tmp_path / "nan.pth"), "--json", str(tmp_path / "a.json")], cwd=root, env=ENV,
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2 and "hold NaN or infinite" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "a.json").exists()

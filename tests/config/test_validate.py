@@ -1,5 +1,7 @@
 """Combinations that cannot work: each names its key and says what is needed."""
 
+import dataclasses
+
 import pytest
 
 from slowfast.config import get_cfg, parse_also
@@ -113,20 +115,29 @@ def test_data_sets_of_switched_off_parts_do_not_matter():
 @pytest.mark.parametrize(
     ("text", "fields", "suffix"),
     [
-        ("test", ("test", 1, 1, None, ""), ""),
-        ("test:3x3", ("test", 3, 3, None, ""), ""),
-        ("arid:1x1::train_label", ("arid", 1, 1, None, "train_label"), "_bn-train_label"),
-        ("arid:1x1:1", ("arid", 1, 1, 1.0, ""), "_gamma1"),
-        ("arid:1x3:0.25:train_label", ("arid", 1, 3, 0.25, "train_label"), "_gamma0.25_bn-train_label"),
+        ("test", ("test", 1, 1, None, "", ""), ""),
+        ("test:3x3", ("test", 3, 3, None, "", ""), ""),
+        ("arid:1x1::train_label", ("arid", 1, 1, None, "train_label", "batchnorm"), "_bn-train_label"),
+        ("arid:1x1:1", ("arid", 1, 1, 1.0, "", ""), "_gamma1"),
+        ("arid:1x3:0.25:train_label", ("arid", 1, 3, 0.25, "train_label", "batchnorm"), "_gamma0.25_bn-train_label"),
+        ("arid:1x3:0.25:pool:sar", ("arid", 1, 3, 0.25, "pool", "sar"), "_gamma0.25_sar-pool"),
+        ("arid:1x1:::tent", ("arid", 1, 1, None, "", "tent"), "_tent-"),
+        ("arid:1x1::pool:my-own", ("arid", 1, 1, None, "pool", "my-own"), "_my-own-pool"),
     ],
 )
 def test_also_entries(text, fields, suffix):
     found = parse_also(text)
-    assert (found.split, found.views, found.crops, found.gamma, found.bn_split) == fields
+    assert dataclasses.astuple(found) == fields
     assert found.suffix == suffix
 
 
-@pytest.mark.parametrize("text", ["", "test:", "test:3", "test:x3", "test:1x2", "a b", "test:1x1:", "test:1x1:g"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "test:", "test:3", "test:x3", "test:1x2", "a b", "test:1x1:", "test:1x1:g", "test:1x1::", "test:1x1:::",
+        "a:1x1:1..2", "a:1x1:1:b:c:d",
+    ],
+)  # fmt: skip
 def test_other_forms_are_refused(text):
     with pytest.raises(ValueError):
         parse_also(text)

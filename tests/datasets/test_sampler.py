@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from slowfast.datasets.sampler import EpochSampler, EvalSampler, balanced_order
+from slowfast.datasets.sampler import EpochSampler, EvalSampler, PoolSampler, balanced_order
 from slowfast.utils.errors import InputError
 
 
@@ -76,3 +76,14 @@ def test_evaluation_can_start_later():
     sampler.set_epoch(0, start_batch=2)
     assert rows(sampler) == [8, 9] and len(sampler) == 3
     assert list(EvalSampler(num_rows=2, batch_size=4, rank=3, world_size=4)) == []
+
+
+@pytest.mark.parametrize(("count", "batch"), [(2, 16), (3, 2), (5, 2), (16, 16), (17, 16), (33, 16), (7, 1)])
+def test_pools_show_every_row_once_and_no_batch_is_a_single_one(count, batch):
+    sampler = PoolSampler(num_rows=count, batch_size=batch, seed=1)
+    batches = [[key.index for key in keys] for keys in sampler]
+    sizes = [len(keys) for keys in batches]
+    assert len(batches) == len(sampler) and sorted(sum(batches, [])) == list(range(count))
+    assert min(sizes) >= 2 and max(sizes) - min(sizes) <= 1 and max(sizes) <= max(batch, 3)
+    other = PoolSampler(num_rows=count, batch_size=batch, seed=2)
+    assert rows(other) != rows(sampler) or count < 4

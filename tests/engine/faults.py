@@ -58,7 +58,8 @@ def before(owner, name: str, fault: Fault, place: str) -> None:
 
 def install(text: str) -> None:
     """Prepare the fault described by a text."""
-    from slowfast.engine import evaluator, precise_bn, trainer
+    from slowfast.engine import evaluator, trainer
+    from slowfast.engine.adapt import batchnorm
     from slowfast.engine.hooks import metrics
     from slowfast.utils import files
 
@@ -67,7 +68,7 @@ def install(text: str) -> None:
     fault = Fault(action, place, int(count))
     before(trainer.Trainer, "_step", fault, "step")
     before(evaluator, "check_stop", fault, "eval")
-    before(precise_bn, "check_stop", fault, "bn")
+    before(batchnorm, "check_stop", fault, "bn")
     before(trainer.Trainer, "_save", fault, "epoch")
     before(files, "_sync_folder", fault, "renamed")
     original_save, original_dump, original_open = torch.save, pickle.dump, open

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from slowfast.ensemble import Predictions
 from slowfast.ensemble.calibration import agreement, calibrate, clip_probabilities, mean_of, temperature_for
-from slowfast.ensemble.fuse import softmax
+from slowfast.utils.scores import softmax
 
 
 def predictions(scores, **more):

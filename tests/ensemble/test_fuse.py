@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slowfast.ensemble import Predictions
-from slowfast.ensemble.fuse import VoteWeights, join_voters, softmax, weighted_mix
+from slowfast.ensemble.fuse import VoteWeights, join_voters, weighted_mix
 from slowfast.utils.errors import InputError
+from slowfast.utils.scores import softmax
 
 
 def voter(names=None, rows=3, classes=2, source="v.pkl", **more):

@@ -9,7 +9,8 @@ from slowfast.ensemble import Predictions, load_predictions, save_predictions
 from slowfast.utils.errors import InputError
 
 KEYS = [
-    "video_preds", "video_labels", "video_names", "score_kind", "num_views", "class_names", "failed", "version",
+    "video_preds", "video_labels", "video_names", "score_kind", "num_views", "class_names", "failed", "precision",
+    "version",
 ]  # fmt: skip
 
 
@@ -17,7 +18,7 @@ def example() -> Predictions:
     scores = np.array([[1, 2], [np.nan, np.nan], [3, 4]], dtype=np.float64)
     return Predictions(
         scores, np.array([0, -1, 1]), video_names=["a", "b", "é,c"], score_kind="probs", num_views=np.int64(9),
-        class_names=["Drink", "Jump"], failed=["b"],
+        class_names=["Drink", "Jump"], failed=["b"], precision="bf16",
     )  # fmt: skip
 
 
@@ -33,6 +34,7 @@ def test_written_file_is_the_documented_one(tmp_path):
 def test_round_trip(tmp_path):
     save_predictions(tmp_path / "p.pkl", example())
     found = load_predictions(tmp_path / "p.pkl")
+    assert found.precision == "bf16"
     for key in KEYS[:-1]:
         np.testing.assert_array_equal(getattr(found, key), getattr(example(), key))
     assert found.missing.tolist() == [False, True, False] and found.num_classes == 2

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from slowfast.ensemble.fuse import softmax
 from slowfast.ensemble.rules import submission_rules
 from slowfast.ensemble.vote import majority_vote, run_mode
+from slowfast.utils.scores import softmax
 
 
 @pytest.mark.parametrize("number", range(5))

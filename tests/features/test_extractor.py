@@ -12,6 +12,7 @@ from slowfast.features.videos import find_videos
 from slowfast.features.windows import WindowBatch
 from slowfast.models import build_model
 from slowfast.utils.errors import InputError
+from slowfast.utils.precision import Precision
 from slowfast.video import open_video
 
 
@@ -162,7 +163,7 @@ def test_mixed_precision_is_close(helpers, dtype):
     cfg = load_config(helpers.TINY)
     model = build_model(cfg)
     exact = FeatureNetwork(model, device=torch.device("cpu"))(some_batch(2))
-    mixed = FeatureNetwork(model, device=torch.device("cpu"), autocast_dtype=dtype)(some_batch(2))
+    mixed = FeatureNetwork(model, device=torch.device("cpu"), precision=Precision(dtype))(some_batch(2))
     for one, other in zip(exact, mixed):
         assert other.dtype == np.float32
         assert 0 < np.abs(one - other).max() < 0.1

@@ -39,6 +39,10 @@ def test_shards_and_options_by_command(helpers, tool, clips, tmp_path):
     features = load_features(tmp_path / "three/user_1/Right_1.npz")
     assert (features.fps, features.stride, features.num_frames) == (5.0, 4, 12)
     assert '"precision": "bf16"' in features.settings
+    options[-1] = "auto"
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "four", "--view", "right", *options)) == 0
+    exact = load_features(tmp_path / "four/user_1/Right_1.npz")
+    assert '"precision": "off"' in exact.settings and 0 < np.abs(exact.feats - features.feats).max() < 0.5
 
 
 def test_strict(helpers, tool, clips, tmp_path, capsys):
@@ -121,3 +125,37 @@ def test_processes_of_a_job_share_the_videos(helpers, tool, clips, tmp_path, rep
     )
     assert done.returncode == 0, done.stderr
     assert helpers.contents(tmp_path / "one") == helpers.contents(tmp_path / "two")
+
+
+@pytest.mark.parametrize("name", ["recentre", "batchnorm"])
+def test_features_of_a_network_adapted_to_the_videos(helpers, tool, clips, tmp_path, repo, capsys, name):
+    cfg = repo / "configs/demo/models/uniformer_b32_k600.yaml"
+    small = ["DATA.NUM_FRAMES", "4", "DATA.TEST_CROP_SIZE", "32", "FEATURES.STRIDE", "4", "ADAPT.BATCH_SIZE", "4"]
+    small += ["NUM_GPUS", "0", "DATA.TRAIN_CROP_SIZE", "32", "DATA.SAMPLING_RATE", "2"]
+
+    def features(folder, *opts):
+        arguments = base(helpers, clips, tmp_path / folder, "--view", "Right", *opts)
+        arguments[1] = cfg
+        assert tool("extract_features", *arguments, *small) == 0, capsys.readouterr().err
+        return [load_features(path) for path in sorted((tmp_path / folder).rglob("*.npz"))]
+
+    plain, adapted = features("plain"), features("adapted", "TEST.ADAPT", name)
+    assert all(np.abs(one.feats - other.feats).max() > 1e-3 for one, other in zip(plain, adapted))
+    again = features("again", "TEST.ADAPT", name, "--shard", "1/1")
+    assert all(np.array_equal(one.feats, other.feats) for one, other in zip(adapted, again))
+    assert '"adapted"' in adapted[0].settings and '"adapted"' not in plain[0].settings
+    arguments = base(helpers, clips, tmp_path / "plain", "--view", "Right", "TEST.ADAPT", name)
+    arguments[1] = cfg
+    assert tool("extract_features", *arguments, *small) == 2
+    if name == "recentre":
+        off = [np.abs(np.mean([one.feats.mean(0) for one in made], 0)).mean() for made in (plain, adapted)]
+        assert off[1] < 0.3 * off[0]
+
+
+def test_nothing_to_adapt_and_own_code(helpers, tool, clips, tmp_path, capsys):
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "out", "TEST.ADAPT", "batchnorm")) == 2
+    assert "batchnorm has nothing to adapt" in capsys.readouterr().err
+    (tmp_path / "own.py").write_text("raise ValueError('not today')\n")
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "out", "--plugin", tmp_path / "own.py")) == 2
+    assert "not today" in capsys.readouterr().err
+    assert not list((tmp_path / "out").rglob("*.npz"))

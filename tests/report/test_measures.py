@@ -3,16 +3,8 @@
 import numpy as np
 import pytest
 
-from slowfast.report.measures import (
-    accuracy,
-    confusion_matrix,
-    fuse,
-    per_class_accuracy,
-    per_class_coverage,
-    per_class_precision,
-    predicted_labels,
-    probabilities,
-)
+from slowfast.report.measures import fuse, per_class_accuracy, per_class_coverage, per_class_precision
+from slowfast.utils.scores import accuracy, confusion_matrix, predicted_labels, probabilities
 
 TRUTH = np.array([0, 0, 1, 1, 1, 2])
 LABELS = np.array([0, 1, 1, 1, -1, 0])

@@ -18,6 +18,9 @@ with distributed.process_group(0, "nccl") as device:
     assert total.item() == 3.0
     assert distributed.gather(distributed.rank() * 10) == [0, 10]
     assert distributed.any_(distributed.rank() == 1) and not distributed.any_(False)
+    value = torch.tensor([float(distributed.rank())])
+    distributed.share_(value)
+    assert value.item() == 0.0
     distributed.barrier()
     (Path(__file__).parent / f"rank{distributed.rank()}").write_text(str(distributed.is_main()))
 assert distributed.world_size() == 1
@@ -31,7 +34,10 @@ def test_one_process():
         assert distributed.gather("x") == ["x"]
         assert distributed.sum_(torch.ones(2)).tolist() == [1.0, 1.0]
         assert distributed.any_(True) and not distributed.any_(False)
-        distributed.barrier()
+        value = torch.tensor([float(distributed.rank())])
+    distributed.share_(value)
+    assert value.item() == 0.0
+    distributed.barrier()
 
 
 def test_two_processes(repo, tmp_path):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.profiler import ProfilerActivity, profile
 
-from slowfast.engine.steps import Update
+from slowfast.engine.update import Update
 from slowfast.models.accelerate import accelerate
 from slowfast.models.compile import compile_blocks, graphed
 from slowfast.models.fold import fold_batchnorm
@@ -190,10 +190,12 @@ def training_step(build: Build, size: Size, way: Way, device: str = "cuda") -> C
     optimizer = construct_optimizer(groups, method="adamw", lr=1e-5)
     if way.graph:
         network = graphed(network, clips, dtype=way.dtype)
-    update = Update(model=network, optimizer=optimizer, device=torch.device(device), autocast_dtype=way.dtype)
+    update = Update(networks=[network], optimizer=optimizer, device=torch.device(device), autocast_dtype=way.dtype)
     labels = torch.zeros(size[0], dtype=torch.long, device=device)
-    names = ["random"] * size[0]
-    return lambda: update(clips, lambda logits_BK: nn.functional.cross_entropy(logits_BK, labels), names)
+    batch = {"clips": clips, "labels": labels, "names": ["random"] * size[0]}
+    return lambda: update(
+        lambda part: nn.functional.cross_entropy(network(part["clips"]).float(), part["labels"]), batch
+    )
 
 
 def evaluation_step(build: Build, size: Size, way: Way, device: str = "cuda") -> Callable[[], Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from slowfast.engine.precise_bn import adapt_batchnorm
+from slowfast.engine.adapt.batchnorm import adapt_batchnorm
 
 
 def test_statistics_equal_golden(golden, golden_module, build):

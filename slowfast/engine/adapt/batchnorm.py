@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from slowfast.engine.adapt.base import ADAPTATIONS, Adaptation, Pool
 from slowfast.utils import distributed
 from slowfast.utils.progress import Progress
 from slowfast.utils.stop import check_stop
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from fvcore.nn.precise_bn import get_bn_modules, update_bn_stats
+    from fvcore.nn.precise_bn import BN_MODULE_TYPES, get_bn_modules, update_bn_stats
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +30,19 @@ def adapt_batchnorm(
     *,
     num_batches: int,
     clips_of: Callable[[dict[str, Any]], torch.Tensor],
+    combine: bool = True,
 ) -> int:
     """Replace the running statistics of every BatchNorm by those of the loader's clips.
 
     The network runs in training mode without gradients, so that each layer sees inputs normalised by batch
-    statistics; the layers' momentum is restored. With several processes the statistics of all are combined.
+    statistics; the layers' momentum is restored.
 
     Args:
         model: the network (without wrappers); its training flag is restored.
         loader: batches; needs `len()`.
         num_batches: at most this many.
         clips_of: network input (B, 3, T, H, W) of a batch.
+        combine: with several processes, each with batches of its own, combine the statistics of all.
 
     Returns:
         The number of adapted layers; 0 when the network has no BatchNorm (nothing is read then).
@@ -54,7 +57,8 @@ def adapt_batchnorm(
         count = min(num_batches, len(loader))
         progress = Progress(count, "BatchNorm adaptation", emit=logger.info)
         update_bn_stats(model, _inputs(loader, count, clips_of, progress), count)
-        _combine(layers)
+        if combine:
+            _combine(layers)
     model.train(was_training)
     return len(layers)
 
@@ -77,3 +81,30 @@ def _combine(layers: list[nn.Module]) -> None:
         square = distributed.sum_(layer.running_var + layer.running_mean**2) / world
         layer.running_mean.copy_(mean)
         layer.running_var.copy_(square - mean**2)
+
+
+@ADAPTATIONS.register("batchnorm")
+class BatchNormStatistics(Adaptation):
+    """The statistics of every BatchNorm are those of the pool."""
+
+    training_views = True
+    needs = "a BatchNorm"
+
+    @property
+    def limit(self) -> int:
+        """Return BN.NUM_BATCHES_PRECISE."""
+        return self.cfg.BN.NUM_BATCHES_PRECISE
+
+    def can_adapt(self, model: nn.Module) -> bool:
+        """Return whether the network has a BatchNorm."""
+        return any(isinstance(module, BN_MODULE_TYPES) for module in model.modules())
+
+    def adapt(self, model: nn.Module, pool: Pool) -> nn.Module:
+        """Return the network with the statistics of the pool."""
+        take_statistics(model, pool)
+        return model
+
+
+def take_statistics(model: nn.Module, pool: Pool) -> None:
+    """Replace the BatchNorm statistics of a network by those of a pool, which all processes see whole."""
+    adapt_batchnorm(model, pool, num_batches=len(pool), clips_of=lambda clips: clips, combine=False)

@@ -1,0 +1,267 @@
+"""The one way to run a trained network: its weights checked, BatchNorm folded, adapted when that is wanted, tested."""
+
+import copy
+import functools
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from slowfast.config import TestSetting
+from slowfast.datasets.loader import build_loader, build_pool_loader, gamma_of
+from slowfast.datasets.splits import is_light
+from slowfast.engine.adapt import ADAPTATIONS, Adaptation, Pool
+from slowfast.engine.build import build_evaluator, resolve_tests, test_precision
+from slowfast.engine.checkpoint import CheckpointFolder, unwrap, verify_checkpoint
+from slowfast.engine.evaluator import Evaluator
+from slowfast.engine.run import BEST
+from slowfast.ensemble.predictions import Predictions, save_predictions
+from slowfast.models import build_model, load_trained_weights
+from slowfast.models.accelerate import accelerate
+from slowfast.models.fold import fold_batchnorm
+from slowfast.models.weights import LoadReport, head_prefixes
+from slowfast.utils import distributed
+from slowfast.utils.errors import InputError
+from slowfast.utils.paths import repo_path
+from slowfast.utils.scores import top_errors
+
+logger = logging.getLogger(__name__)
+
+
+class Predictor:
+    """A trained network and how it is run: `network` as it stands, or adapted to a pool.
+
+    Args:
+        cfg: TEST, ADAPT, BN and DATA are read.
+        model: the plain network with its weights; it is not changed.
+        device: where it runs.
+        report: what loading its weights reported.
+    """
+
+    def __init__(self, cfg: CfgNode, model: nn.Module, device: torch.device, report: LoadReport | None = None) -> None:
+        self.cfg, self.device, self.report = cfg, device, report
+        self.model = unwrap(model).to(device).eval()
+        self.precision = test_precision(cfg, device)
+
+    @classmethod
+    def load(
+        cls,
+        cfg: CfgNode,
+        path: Path | None,
+        device: torch.device,
+        *,
+        model: nn.Module | None = None,
+        new_head: bool = False,
+    ) -> "Predictor":
+        """Return a network with the weights of a file.
+
+        Args:
+            cfg: the network and how it is run.
+            path: the weights; None: random ones from RNG_SEED.
+            device: where it runs.
+            model: the network, when it is built already.
+            new_head: the head may stay as it is built: only features are wanted.
+
+        Raises:
+            InputError: the file is damaged, lacks a tensor of the network, or holds numbers that are not finite.
+        """
+        if model is None:
+            torch.manual_seed(cfg.RNG_SEED)
+            model = build_model(cfg)
+        if path is None:
+            return cls(cfg, model, device)
+        verify_checkpoint(path)
+        report = load_trained_weights(cfg, model, path, head=not new_head)
+        logger.info("%s", report.summary())
+        _check_weights(model, report, cfg.MODEL.NUM_CLASSES, new_head=new_head)
+        return cls(cfg, model, device, report)
+
+    @functools.cached_property
+    def network(self) -> nn.Module:
+        """The network as it is run: a copy for evaluation."""
+        return self._as_run(self.model)
+
+    def adapted(self, adaptation: Adaptation, pool: Pool) -> nn.Module:
+        """Return the network as it is run after an adaptation; all processes get that of the main one."""
+        model = self.network
+        if adaptation.trains:
+            model = accelerate(copy.deepcopy(self.model), device=self.device, training=True)
+        with self.precision.active(self.device):
+            changed = adaptation.adapt(model, pool).eval()
+        for tensor in changed.state_dict().values():
+            distributed.share_(tensor)
+        return self._as_run(changed) if adaptation.trains and changed is model else changed
+
+    def pool(
+        self,
+        adaptation: Adaptation,
+        split: str,
+        *,
+        paths: Sequence[Path] = (),
+        gammas: Sequence[float] | None = None,
+        gamma: float | None = None,
+    ) -> Pool:
+        """Return the clips of a split, or of video files, for an adaptation.
+
+        Args:
+            adaptation: says which views.
+            split: a name of DATA.SPLITS; with `paths` only for messages.
+            paths: video files that stand in no list.
+            gammas: exponent of each of these; default DATA.GAMMA.TEST.
+            gamma: exponent of dark clips of a split (light ones have their own); default as in a test.
+        """
+        if paths:
+            loader = build_pool_loader(self.cfg, split, paths=paths, gammas=gammas)
+        else:
+            light = is_light(split, self.cfg.DATA.SPLITS)
+            gamma = gamma_of(self.cfg, split, "bn" if light else "test") if light or gamma is None else gamma
+            views = functools.partial(build_loader, role="bn", train=True)
+            loader = (views if adaptation.training_views else build_pool_loader)(self.cfg, split, gamma=gamma)
+        return Pool(loader, limit=adaptation.limit, clips_of=lambda batch: batch["clips"].to(self.device), name=split)
+
+    def predict(self, evaluator: Evaluator, network: nn.Module) -> Predictions:
+        """Return the predictions of a network.
+
+        Raises:
+            InputError: no readable video has finite scores.
+        """
+        predictions = evaluator.predict(network)
+        failed = set(predictions.failed)
+        wrong = [
+            name
+            for name, missing in zip(predictions.video_names, predictions.missing)
+            if missing and name not in failed
+        ]
+        if not wrong:
+            return predictions
+        text = f"{evaluator.split}: {len(wrong)} videos have scores that are NaN or infinite ({self.precision.name})"
+        if len(wrong) == len(predictions.video_names) - len(failed):
+            raise InputError(f"{text}, all that can be read: set TEST.MIXED_PRECISION off, or use other weights")
+        logger.warning("%s, their rows cannot be used: %s", text, ", ".join(wrong[:10]))
+        return predictions
+
+    def _as_run(self, model: nn.Module) -> nn.Module:
+        """Return a copy for evaluation, in the forms of the device."""
+        return accelerate(fold_batchnorm(model), device=self.device, training=False)
+
+
+def _check_weights(model: nn.Module, report: LoadReport, num_classes: int, *, new_head: bool) -> None:
+    """Refuse weights whose head is that of other classes, unless it is not used, and those that are not finite."""
+    head = [name for name in report.missing if name.startswith(head_prefixes(model))]
+    if head and not new_head:
+        raise InputError(
+            f"{report.path}: {len(head)} tensors of the network are not in it, {head[0]!r} for example: it belongs to"
+            f" another configuration or to {num_classes} other classes"
+        )
+    if head:
+        logger.warning("%s: the head is random, its probabilities mean nothing", report.path)
+    wrong = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
+    if wrong:
+        raise InputError(
+            f"{report.path}: {len(wrong)} of its tensors hold NaN or infinite numbers, {wrong[0]!r} for example: its"
+            " training went wrong, use an earlier checkpoint"
+        )
+
+
+def find_adaptation(cfg: CfgNode, name: str, model: nn.Module) -> Adaptation:
+    """Return an adaptation by its name.
+
+    Raises:
+        InputError: there is none of that name, or the network has nothing that it could change.
+    """
+    adaptation = ADAPTATIONS[name](cfg)
+    if not adaptation.can_adapt(model):
+        raise InputError(
+            f"{ADAPTATIONS.key} {name} has nothing to adapt: this {cfg.MODEL.ARCH} has not {adaptation.needs}; choose"
+            " another adaptation"
+        )
+    return adaptation
+
+
+def check_adaptations(cfg: CfgNode, model: nn.Module) -> None:
+    """Look before a run whether every adaptation of its tests can be done.
+
+    BatchNorm statistics in TEST.ALSO are left out with a warning, since one list serves networks with and without it.
+
+    Raises:
+        InputError: see `find_adaptation`.
+    """
+    for setting in resolve_tests(cfg):
+        if setting.adapt and not _left_out(cfg, setting, model):
+            find_adaptation(cfg, setting.adapt, model)
+
+
+def _left_out(cfg: CfgNode, setting: TestSetting, model: nn.Module) -> bool:
+    """Return whether a test with BatchNorm statistics of a split is one without, for want of BatchNorm."""
+    if setting.adapt != "batchnorm" or cfg.TEST.ADAPT == "batchnorm" or ADAPTATIONS["batchnorm"](cfg).can_adapt(model):
+        return False
+    logger.warning("%s%s: no BatchNorm to adapt, tested as it is", setting.split, setting.suffix)
+    return True
+
+
+def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> None:
+    """Test the chosen weights on TEST.DATA_SELECT and TEST.ALSO; each gives one PKL in `output`."""
+    predictor = Predictor.load(cfg, test_checkpoint(cfg, output), device, model=model)
+    for setting in resolve_tests(cfg):
+        # So that a test is the same in the run that trained and in a later one.
+        distributed.seed_generators(cfg.RNG_SEED)
+        gamma = gamma_of(cfg, setting.split, "test") if setting.gamma is None else setting.gamma
+        network = predictor.network
+        if setting.adapt and not _left_out(cfg, setting, predictor.model):
+            adaptation = find_adaptation(cfg, setting.adapt, predictor.model)
+            network = predictor.adapted(
+                adaptation, predictor.pool(adaptation, setting.adapt_split, gamma=setting.gamma)
+            )
+        evaluator = build_evaluator(
+            cfg,
+            setting.split,
+            "test",
+            device,
+            views=setting.views,
+            crops=setting.crops,
+            gamma=gamma,
+            score=cfg.TEST.SCORE,
+        )
+        predictions = predictor.predict(evaluator, network)
+        size = f"{cfg.DATA.NUM_FRAMES}x{cfg.DATA.TEST_CROP_SIZE}x{setting.views}x{setting.crops}"
+        if distributed.is_main():
+            save_predictions(output / f"{setting.split}x{size}{setting.suffix}.pkl", predictions)
+            _log_test(f"{setting.split}x{size}{setting.suffix}", predictions)
+
+
+def test_checkpoint(cfg: CfgNode, output: Path) -> Path:
+    """Return the weights to test: the given file, the best, the last, or the starting weights.
+
+    Raises:
+        InputError: there are none.
+    """
+    if cfg.TEST.CHECKPOINT_FILE_PATH:
+        return repo_path(cfg.TEST.CHECKPOINT_FILE_PATH)
+    last = CheckpointFolder(output / "checkpoints").numbered()[-1:]
+    candidates = [output / BEST] if cfg.TEST.TEST_BEST else []
+    candidates += last
+    if cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        candidates.append(repo_path(cfg.TRAIN.CHECKPOINT_FILE_PATH))
+    for path in candidates:
+        if path.is_file():
+            if cfg.TEST.TEST_BEST and path.name != BEST:
+                logger.warning("%s has no %s: testing %s", output, BEST, path)
+            return path
+    raise InputError(
+        f"{output} has no {BEST} and no checkpoint: train first (run.sh), or set TEST.CHECKPOINT_FILE_PATH"
+    )
+
+
+def _log_test(name: str, predictions: Predictions) -> None:
+    """Log accuracy and unreadable videos of a test."""
+    known = (predictions.video_labels >= 0) & ~predictions.missing
+    text = f"{name}: {len(predictions.video_labels)} videos"
+    if known.any():
+        top1, _ = top_errors(predictions.video_preds[known], predictions.video_labels[known])
+        text += f", top-1 {100.0 - top1:.2f} %"
+    if predictions.failed:
+        text += f", {len(predictions.failed)} could not be read: {', '.join(predictions.failed[:10])}"
+    logger.info(text)
