@@ -41,6 +41,7 @@ setup(
             "onnxruntime>=1.18",
             "onnxscript",
         ],
+        "huggingface": ["transformers>=5"],
         "workflow": ["snakemake>=8"],
         "cluster": ["snakemake>=8", "snakemake-executor-plugin-slurm>=1"],
         "torchcodec": ["torchcodec>=0.1"],

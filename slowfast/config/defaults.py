@@ -113,7 +113,9 @@ _C.MIXUP.SWITCH_PROB = 0.5  # share of cutmix among them
 _C.MIXUP.LABEL_SMOOTH_VALUE = 0.1  # label smoothing of mixed targets
 
 _C.MODEL = CN()
-_C.MODEL.ARCH = "slowfast"  # uniformer, mvit, sf or videomae; upstream's default names none of them
+_C.MODEL.ARCH = "slowfast"  # the network, or whose: torchvision, huggingface, frames; upstream's default names none
+_C.MODEL.BACKBONE = ""  # network of those: a torchvision name, a local folder of transformers, a timm name
+_C.MODEL.HEAD = "linear"  # of those: linear on the library's own pooling, or attentive (a new attentive pooler)
 _C.MODEL.NUM_CLASSES = 400  # number of classes K
 _C.MODEL.DROPOUT_RATE = 0.5  # dropout before the head (MViT)
 _C.MODEL.LOSS_FUNC = "cross_entropy"  # cross_entropy or soft_cross_entropy

@@ -1,0 +1,376 @@
+"""Video networks of `transformers` from folders as it writes them; facts about it hold for transformers 5.24.0."""
+
+import json
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from slowfast.models.huggingface import _FAMILIES
+from slowfast.models.layers import batch_norms
+from slowfast.models.library import IMAGENET
+from slowfast.models.network import NETWORKS
+from slowfast.models.weights import load_weights
+from slowfast.utils.errors import InputError
+from slowfast.utils.untrusted.folders import normalisation
+from tests.models.library_networks import (
+    COLOURS,
+    assert_attentive_trains,
+    assert_like_library,
+    cfg_for,
+    normalised,
+    randomise,
+    rgb_clips,
+)
+
+transformers = pytest.importorskip("transformers")
+if not hasattr(transformers, "VideoPrismForVideoClassification") or not transformers.utils.is_torch_available():
+    pytest.skip("this transformers is too old, or wants a newer torch", allow_module_level=True)
+FACTS_OF = "5.24.0"
+facts = pytest.mark.skipif(transformers.__version__ != FACTS_OF, reason=f"transformers {FACTS_OF}")
+
+VIT = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, num_frames=4)
+TINY = {
+    "videomae": VIT | dict(image_size=32),
+    "vjepa2": dict(
+        crop_size=32, frames_per_clip=4, hidden_size=48, num_attention_heads=2, num_hidden_layers=2,
+        num_pooler_layers=1, pred_hidden_size=48, pred_num_attention_heads=2, pred_num_hidden_layers=1,
+    ),
+    "videoprism_vision_model": dict(
+        image_size=36, num_frames=4, hidden_size=32, num_attention_heads=2, intermediate_size=64,
+        num_spatial_layers=2, num_temporal_layers=1, num_auxiliary_layers=1,
+    ),
+    "vivit": VIT | dict(image_size=32),
+    "timesformer": VIT | dict(image_size=32),
+}  # fmt: skip
+
+
+def config_of(model_type, **other):
+    return getattr(transformers, _FAMILIES[model_type].config)(**TINY[model_type], **{"num_labels": 5} | other)
+
+
+def write(folder, model_type, scale=0.1, **other):
+    """Write a folder with random weights and return the library's network."""
+    torch.manual_seed(0)
+    net = randomise(getattr(transformers, _FAMILIES[model_type].network)(config_of(model_type, **other)), scale)
+    net.save_pretrained(folder)
+    return net.eval()
+
+
+def build(folder, model_type="", **other):
+    size = 36 if model_type == "videoprism_vision_model" else 32
+    return NETWORKS["huggingface"].from_cfg(cfg_for("huggingface", folder, **{"size": size} | other))
+
+
+@pytest.mark.parametrize("model_type", TINY)
+def test_like_transformers(model_type, tmp_path):
+    theirs = write(tmp_path, model_type)
+    ours = build(tmp_path, model_type)
+    rgb = rgb_clips(2, 4, ours.size)
+
+    def call(clips_BCTHW):
+        return theirs(clips_BCTHW.transpose(1, 2)).logits.view(2, 5)
+
+    assert_like_library(ours, theirs, call, rgb, (ours.mean, ours.std))
+    own, others = ours.state_dict(), theirs.state_dict()
+    assert set(own) == {name for name in others if ".predictor." not in name}
+    assert all(torch.equal(own[name], others[name]) for name in own)
+
+
+@pytest.mark.parametrize("model_type", TINY)
+def test_attentive_head(model_type, tmp_path):
+    write(tmp_path, model_type)
+    ours = build(tmp_path, model_type, MODEL__HEAD="attentive")
+    assert_attentive_trains(ours, rgb_clips(2, 4, ours.size))
+
+
+@pytest.mark.parametrize("model_type", TINY)
+def test_activation_checkpointing_changes_nothing(model_type, tmp_path):
+    write(tmp_path, model_type)
+    plain, saving = build(tmp_path, model_type).train(), build(tmp_path, model_type, MODEL__USE_CHECKPOINT=True).train()
+    clips = rgb_clips(1, 4, plain.size)
+    for net in (plain, saving):
+        net(clips).sum().backward()
+    for (name, parameter), other in zip(plain.named_parameters(), saving.parameters()):
+        torch.testing.assert_close(parameter.grad, other.grad, msg=name)
+
+
+FULL = {
+    "videomae": (16, 224), "vjepa2": (64, 256), "videoprism_vision_model": (16, 288), "vivit": (32, 224),
+    "timesformer": (8, 224),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model_type", FULL)
+def test_full_size(model_type, tmp_path):
+    """Shapes of the library's default configurations, without memory."""
+    from slowfast.models.huggingface import HuggingFace
+    from slowfast.models.library import Stated
+
+    frames, size = FULL[model_type]
+    family = _FAMILIES[model_type]
+    with torch.device("meta"):
+        config = getattr(transformers, family.config)(num_labels=11)
+        assert (getattr(config, family.frames), getattr(config, family.size)) == (frames, size)
+        net = getattr(transformers, family.network)(config)
+        ours = HuggingFace(net, model_type, Stated("", frames, size, *IMAGENET, ""), data=COLOURS)
+        assert ours(torch.empty(1, 3, frames, size, size)).shape == (1, 11)
+    assert batch_norms(ours) == []
+
+
+@facts
+def test_timesformer_gets_the_number_of_frames_of_the_configuration(tmp_path):
+    theirs = write(tmp_path, "timesformer", scale=0.3)
+    clips = rgb_clips(1, 8, 32)
+    wrong = theirs(clips.transpose(1, 2)).logits
+    theirs.config.num_frames = 8
+    right = theirs(clips.transpose(1, 2)).logits
+    assert (wrong - right).abs().max() > 0.1  # and no error
+    ours = build(tmp_path, frames=8, DATA__MEAN=COLOURS[0], DATA__STD=COLOURS[1]).eval()
+    torch.testing.assert_close(ours(clips), right, atol=1e-5, rtol=1e-5)
+    assert build(tmp_path, frames=7)(rgb_clips(1, 7, 32)).shape == (1, 5)
+    with pytest.raises(RuntimeError):
+        theirs(rgb_clips(1, 7, 32).transpose(1, 2))
+
+
+@facts
+def test_timesformer_of_single_frames_gives_one_row_per_clip(tmp_path):
+    theirs = write(tmp_path, "timesformer", attention_type="space_only")
+    clips = rgb_clips(2, 4, 32)
+    rows = theirs(clips.transpose(1, 2)).logits
+    assert rows.shape == (8, 5)
+    ours = build(tmp_path, DATA__MEAN=COLOURS[0], DATA__STD=COLOURS[1]).eval()
+    torch.testing.assert_close(ours(clips), rows.view(2, 4, 5).mean(1), atol=1e-5, rtol=1e-5)
+    assert_attentive_trains(build(tmp_path, MODEL__HEAD="attentive"), clips)
+
+
+@facts
+def test_videoprism_is_built_from_its_vision_configuration_and_gives_one_row(tmp_path):
+    with pytest.raises((ValueError, AttributeError)):
+        transformers.VideoPrismForVideoClassification(transformers.VideoPrismConfig())
+    theirs = write(tmp_path, "videoprism_vision_model")
+    clips = rgb_clips(2, 4, 36)
+    assert theirs(clips.transpose(1, 2)).logits.shape == (2, 1, 5)
+    assert build(tmp_path, "videoprism_vision_model")(clips).shape == (2, 5)
+
+
+@facts
+def test_a_missing_tensor_is_refused_where_the_library_makes_it_random(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    write(tmp_path, "vivit")
+    path = tmp_path / "model.safetensors"
+    whole = load_file(path)
+    for ending in ("layer.1.output.dense.weight", "layer.1.output.dense.bias"):
+        save_file({n: t for n, t in whole.items() if not n.endswith(ending)}, path, metadata={"format": "pt"})
+        net = transformers.VivitForVideoClassification.from_pretrained(tmp_path)  # no exception
+        last, stored = net.vivit.layers[1].mlp.fc2, whole["vivit.encoder.layer.1.output.dense.weight"]
+        assert not last.bias.any() if ending.endswith("bias") else not torch.equal(last.weight, stored)
+        with pytest.raises(InputError, match="1 tensors of VivitForVideoClassification are missing .*would be random"):
+            build(tmp_path)
+    other = whole | {"vivit.layernorm.weight": torch.ones(16)}
+    save_file(other, path, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"missing or of another shape \(vivit.layernorm.weight\)"):
+        build(tmp_path)
+    save_file({n: t for n, t in whole.items() if n != "classifier.bias"}, path, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"\(classifier.bias\)"):
+        build(tmp_path)
+
+
+@facts
+def test_videomae_and_vivit_have_other_names_in_files_than_in_memory(tmp_path):
+    from safetensors.torch import load_file
+
+    for model_type in ("videomae", "vivit"):
+        theirs = write(tmp_path / model_type, model_type)
+        state = load_file(tmp_path / model_type / "model.safetensors")
+        assert set(state) != set(theirs.state_dict())
+        with pytest.raises(RuntimeError):
+            theirs.load_state_dict(state)
+        ours = build(tmp_path / model_type)
+        report = load_weights(randomise(ours), tmp_path / model_type / "model.safetensors")
+        assert report.share == 1.0 and not (report.missing or report.unexpected or report.dropped)
+        assert all(torch.equal(tensor, theirs.state_dict()[name]) for name, tensor in ours.state_dict().items())
+
+
+@facts
+def test_vjepa2_has_a_predictor_without_gradient_and_a_pooler_outside_its_trunk(tmp_path):
+    with torch.device("meta"):
+        net = transformers.VJEPA2ForVideoClassification(transformers.VJEPA2Config())
+    sizes = {"vjepa2.encoder.": 304, "vjepa2.predictor.": 22, "pooler.": 49}
+    for prefix, millions in sizes.items():
+        found = sum(p.numel() for name, p in net.named_parameters() if name.startswith(prefix))
+        assert abs(found / 1e6 - millions) < 1
+    theirs = write(tmp_path, "vjepa2")
+    theirs(rgb_clips(1, 4, 32).transpose(1, 2)).logits.sum().backward()
+    assert all(p.grad is None for name, p in theirs.named_parameters() if ".predictor." in name)
+    ours = build(tmp_path)
+    ours(rgb_clips(1, 4, 32)).sum().backward()
+    assert all(p.grad is not None for p in ours.parameters())
+    assert not ours.unused_parameters
+
+
+@facts
+def test_vjepa2_counts_its_positions_with_the_size_of_its_configuration(tmp_path):
+    theirs = write(tmp_path, "vjepa2", scale=0.5)
+    clips = rgb_clips(1, 4, 48)
+    wrong = theirs(clips.transpose(1, 2)).logits
+    resized = TINY["vjepa2"] | {"crop_size": 48, "num_labels": 5}
+    net = transformers.VJEPA2ForVideoClassification(transformers.VJEPA2Config(**resized))
+    net.load_state_dict(theirs.state_dict())
+    right = net.eval()(clips.transpose(1, 2)).logits
+    assert (wrong - right).abs().max() > 0.01  # and no error
+    mean, std = map(list, IMAGENET)
+    ours = build(tmp_path, size=48, DATA__MEAN=mean, DATA__STD=std).eval()
+    torch.testing.assert_close(ours(clips), right, atol=1e-5, rtol=1e-5)
+    short = theirs(clips[:, :, :3].transpose(1, 2)).logits
+    assert torch.equal(short, theirs(clips[:, :, :2].transpose(1, 2)).logits)  # the third frame is dropped
+    with pytest.raises(InputError, match="takes frames in groups of 2 .*, not 3 frames of 32"):
+        build(tmp_path, frames=3)
+
+
+@facts
+@pytest.mark.parametrize("model_type", ["videomae", "videoprism_vision_model", "vivit"])
+def test_fixed_clips(model_type, tmp_path):
+    theirs = write(tmp_path, model_type)
+    size = TINY[model_type]["image_size"]
+    for frames, side in ((8, size), (4, 2 * size)):
+        with pytest.raises((ValueError, RuntimeError)):
+            theirs(rgb_clips(1, frames, side).transpose(1, 2))
+        with pytest.raises(InputError, match=f"takes clips of 4 frames of {size} pixels"):
+            build(tmp_path, frames=frames, size=side)
+    if model_type == "vivit":
+        with pytest.raises(Exception):  # noqa: B017  whatever the library raises
+            theirs(rgb_clips(1, 4, 48).transpose(1, 2), interpolate_pos_encoding=True)
+
+
+@facts
+def test_processors():
+    assert transformers.VJEPA2VideoProcessor(crop_size=288).size["shortest_edge"] == 329
+    black = torch.zeros(1, 3, 224, 224, dtype=torch.uint8)
+    pixels = transformers.VivitVideoProcessor()(list(black[None]), return_tensors="pt")["pixel_values"]
+    assert pixels.unique().tolist() == [-3.0]
+
+
+@pytest.mark.parametrize("name", ["VivitImageProcessor", "VivitVideoProcessor", "VJEPA2VideoProcessor"])
+def test_colours_come_from_the_processor_in_the_folder(name, tmp_path, caplog):
+    write(tmp_path, "vivit")
+    assert normalisation(tmp_path) is None
+    processor = getattr(transformers, name)(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    processor.save_pretrained(tmp_path)
+    with caplog.at_level(logging.INFO):
+        ours = build(tmp_path)
+    assert caplog.text.count("in place of DATA.MEAN") == 1
+    mean, std = ([0.75] * 3, [0.25] * 3) if "Vivit" in name else map(list, IMAGENET)
+    assert ours.mean == pytest.approx(mean) and ours.std == pytest.approx(std)
+    frame = (255 * rgb_clips(1, 1, 32)[0, :, 0]).round().to(torch.uint8)
+    video = frame[None].expand(4, -1, -1, -1)
+    if name != "VivitImageProcessor":
+        theirs = processor([video], return_tensors="pt", do_resize=False)
+        theirs = theirs[next(key for key in theirs if "pixel_values" in key)].transpose(1, 2)
+        clips = normalised(video.transpose(0, 1)[None] / 255, COLOURS)
+        torch.testing.assert_close(ours.recolour(clips), theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_shards_and_one_tensor_above_the_limit(tmp_path):
+    theirs = write(tmp_path / "whole", "vjepa2")
+    theirs.save_pretrained(tmp_path / "parts", max_shard_size="10KB")
+    shards = sorted((tmp_path / "parts").glob("model-00001-of-*.safetensors"))
+    assert shards and (tmp_path / "parts/model.safetensors.index.json").is_file()
+    assert any(path.stat().st_size > 2 * 10_000 for path in (tmp_path / "parts").glob("model-*.safetensors"))
+    one, other = build(tmp_path / "whole"), build(tmp_path / "parts")
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values()))
+    shards[0].unlink()
+    with pytest.raises(InputError, match="model-00001-of-.*named by model.safetensors.index.json, is missing"):
+        build(tmp_path / "parts")
+    index = {"metadata": {}, "weight_map": {"classifier.bias": "../model.safetensors"}}
+    (tmp_path / "parts/model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match="no file of safetensors beside it"):
+        build(tmp_path / "parts")
+
+
+@pytest.mark.parametrize("model_type", TINY)
+def test_a_new_head_is_said_and_the_rest_is_kept(model_type, tmp_path, caplog):
+    theirs = write(tmp_path, model_type)
+    ours = build(tmp_path, model_type, classes=7)
+    assert "classifier of another class count: new" in caplog.text
+    state = theirs.state_dict()
+    kept = [name for name in ours.state_dict() if not name.startswith("classifier.")]
+    assert all(torch.equal(ours.state_dict()[name], state[name]) for name in kept)
+    assert ours.classifier.weight.shape[0] == 7
+
+
+@pytest.mark.parametrize(
+    ("model_type", "network", "new"),
+    [
+        ("videomae", "VideoMAEForPreTraining", "classifier, fc_norm"),
+        ("vjepa2", "VJEPA2Model", "classifier, pooler"),
+        ("vivit", "VivitModel", "classifier"),
+    ],
+)
+def test_a_network_before_fine_tuning_gets_a_whole_new_head(model_type, network, new, tmp_path, caplog):
+    extra = {"decoder_hidden_size": 32, "decoder_num_attention_heads": 2} if model_type == "videomae" else {}
+    theirs = getattr(transformers, network)(config_of(model_type, **extra))
+    theirs.save_pretrained(tmp_path)
+    ours = build(tmp_path)
+    assert f"{new} not in the folder: new" in caplog.text
+    part = {"videomae": "videomae.encoder.layer.1.output.dense.weight", "vjepa2": "vjepa2.encoder.layer.1.norm1.weight",
+            "vivit": "vivit.layers.1.mlp.fc2.weight"}[model_type]  # fmt: skip
+    trunk = theirs.state_dict()
+    assert torch.equal(ours.state_dict()[part], trunk.get(part, trunk.get(part.partition(".")[2])))
+
+
+def refused(tmp_path, words, **other):
+    with pytest.raises(InputError, match=words) as error:
+        build(tmp_path, **other)
+    assert "\n" not in str(error.value)
+
+
+def test_folders_that_are_none(tmp_path):
+    refused(tmp_path / "absent", "absent is no folder")
+    refused(tmp_path, "has no config.json")
+    (tmp_path / "config.json").write_text("{")
+    refused(tmp_path, "not readable as JSON")
+    for model_type in ("vit", "dinov3_vit", None, ["x"]):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+        refused(tmp_path, "model_type is .*, a video network is needed: videomae, vjepa2")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vivit", "num_attention_heads": "many"}))
+    refused(tmp_path, "refuses it|cannot read it|no model.safetensors")
+    config_of("vivit").save_pretrained(tmp_path)
+    refused(tmp_path, "no model.safetensors in it, fetch the weights too")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"x")
+    refused(tmp_path, "its weights are pickled .pytorch_model.bin., which can run code")
+    (tmp_path / "model.safetensors").write_bytes(b"short")
+    refused(tmp_path, "transformers cannot read it")
+    (tmp_path / "adapter_config.json").write_text("{}")
+    refused(tmp_path, "an adapter .PEFT. and no whole network")
+
+
+def test_nothing_of_the_folder_is_run_or_fetched(tmp_path):
+    theirs = write(tmp_path, "vivit")
+    trap = tmp_path / "trap.txt"
+    (tmp_path / "modeling_own.py").write_text(f"open({str(trap)!r}, 'w').close()\nclass Own: pass\n")
+    settings = json.loads((tmp_path / "config.json").read_text())
+    settings |= {
+        "auto_map": {"AutoConfig": "modeling_own.Own", "AutoModelForVideoClassification": "modeling_own.Own"},
+        "attn_implementation": "someone/kernels", "_attn_implementation": "someone/kernels",
+        "quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True},
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    ours = build(tmp_path)
+    assert not trap.exists()
+    assert all(torch.equal(a, theirs.state_dict()[name]) for name, a in ours.state_dict().items())
+
+
+def test_library_not_there_or_too_old(tmp_path, monkeypatch):
+    write(tmp_path, "vivit")
+    torch_there = SimpleNamespace(is_torch_available=lambda: True)
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(__version__="4.30", utils=torch_there))
+    refused(tmp_path, "transformers 4.30 has no VivitForVideoClassification yet: pip install -U 'transformers>=5'")
+    no_torch = SimpleNamespace(is_torch_available=lambda: False)
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(__version__="5.24", utils=no_torch))
+    refused(tmp_path, "transformers 5.24 wants a newer torch: pip install -U torch")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    refused(tmp_path, "MODEL.ARCH huggingface needs transformers: pip install -U 'transformers>=5'")
