@@ -20,6 +20,7 @@ _ALSO = re.compile(
 BATCHNORM = "batchnorm"
 
 _CHOICES = {
+    "MODEL.HEAD": ("linear", "attentive"),
     "MODEL.LOSS_FUNC": ("cross_entropy", "soft_cross_entropy"),
     "MODEL.PSEUDO_LOSS_FUNC": ("", "kl"),
     "DATA.DECODING_BACKEND": ("pyav", "decord", "torchcodec"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from slowfast.models import mvit, slowfast_r101, uniformer, videomae  # noqa: F401  each registers its network
+from slowfast.models import frames, huggingface, mvit, slowfast_r101, torchvision_video, uniformer, videomae  # noqa: F401
 from slowfast.models.memory import save_memory
 from slowfast.models.network import NETWORKS, Network
 from slowfast.models.weights import LoadReport, load_weights

@@ -7,8 +7,8 @@ Legend: B batch, C channels, T frames, H W, D width, K classes.
 
 import difflib
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
-import timm
 import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
@@ -48,8 +48,10 @@ class Frames(LibraryNetwork):
         Raises:
             InputError: no network of timm, one that does not give one vector per image, or a size it does not take.
         """
+        import timm
+
         name = cfg.MODEL.BACKBONE
-        _refuse_name(name)
+        _refuse_name(timm, name)
         with torch.device("meta"):
             likeness = timm.create_model(name, num_classes=0)
         facts = likeness.pretrained_cfg
@@ -82,7 +84,7 @@ class Frames(LibraryNetwork):
         return {f"image.{name}": tensor for name, tensor in state.items() if f"image.{name}" in own}
 
 
-def _refuse_name(name: str) -> None:
+def _refuse_name(timm: ModuleType, name: str) -> None:
     """Refuse what is no name in timm's own list: sources such as hf-hub: would fetch weights."""
     bare = str(name).partition(".")[0]
     if ":" in name or "/" in name or not timm.is_model(bare):

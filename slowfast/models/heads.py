@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from slowfast.models.layers import Mlp, init_transformer_weights
 
-HEADS = ("linear", "attentive")
 _HEAD_WIDTH = 64
 
 

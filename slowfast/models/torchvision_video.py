@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
-from torchvision.models import video
 
 from slowfast.models.library import IMAGENET, LibraryNetwork, Stated, check_clips, data_colours
 from slowfast.models.network import NETWORKS
@@ -32,7 +31,8 @@ _NETWORKS = {
 }
 # Less does not reach the end of S3D: its last pooling looks at 2 x 7 x 7 values of a grid 8 x 32 x 32 times coarser.
 _S3D_LEAST = (13, 209)
-_CLASSIFIERS = {video.MViT: "head", video.SwinTransformer3d: "head", video.S3D: "classifier", video.VideoResNet: "fc"}
+# The library's class: its last layer.
+_CLASSIFIERS = {"MViT": "head", "SwinTransformer3d": "head", "S3D": "classifier", "VideoResNet": "fc"}
 
 
 @NETWORKS.register("torchvision")
@@ -49,14 +49,14 @@ class TorchvisionVideo(LibraryNetwork):
     def __init__(
         self, net: nn.Module, stated: Stated, *, data: tuple[Sequence[float], ...], attentive: bool = False
     ) -> None:
-        kind = next(kind for kind in _CLASSIFIERS if isinstance(net, kind))
+        kind = type(net).__name__
         name = _CLASSIFIERS[kind]
         last = [layer for layer in getattr(net, name).modules() if isinstance(layer, (nn.Linear, nn.Conv3d))][-1]
         width = last.weight.shape[1]
         super().__init__(stated, data=data, attentive_width=width if attentive else 0, classifier=name)
         self.adopt(net)
         self._kind = kind
-        if kind is video.MViT:
+        if kind == "MViT":
             self.head[0].inplace = False  # the features stay what they are
 
     @classmethod
@@ -79,17 +79,19 @@ class TorchvisionVideo(LibraryNetwork):
                 "DATA.TEST_CROP_SIZE"
             )
         check_clips(cfg, stated)
+        from torchvision.models import video
+
         net = getattr(video, name)(num_classes=cfg.MODEL.NUM_CLASSES)
         return cls(net, stated, data=data_colours(cfg), attentive=cfg.MODEL.HEAD == "attentive")
 
     def tokens(self, clips_BCTHW: Tensor) -> Tensor:
         """Return what is pooled, (B, N, D), for clips in the network's own colours."""
-        if self._kind is video.MViT:
+        if self._kind == "MViT":
             return self._mvit(clips_BCTHW)
-        if self._kind is video.SwinTransformer3d:
+        if self._kind == "SwinTransformer3d":
             x_BTHWD = self.features(self.pos_drop(self.patch_embed(clips_BCTHW)))
             return self.norm(x_BTHWD).flatten(1, 3)
-        if self._kind is video.S3D:  # what its sliding average leaves
+        if self._kind == "S3D":  # what its sliding average leaves
             x_BDTHW = self.avgpool(self.features(clips_BCTHW))
         else:
             x_BDTHW = self.layer4(self.layer3(self.layer2(self.layer1(self.stem(clips_BCTHW)))))
@@ -105,7 +107,7 @@ class TorchvisionVideo(LibraryNetwork):
 
     def pool(self, tokens_BND: Tensor) -> Tensor:
         """Return (B, D): MViT's class token, else the mean."""
-        return tokens_BND[:, 0] if self._kind is video.MViT else tokens_BND.mean(1)
+        return tokens_BND[:, 0] if self._kind == "MViT" else tokens_BND.mean(1)
 
     def blocks_to_checkpoint(self, counts: Sequence[int]) -> Sequence[nn.Module]:
         """Return the blocks of the trunk, at whatever depth its stages hold them."""
@@ -114,7 +116,7 @@ class TorchvisionVideo(LibraryNetwork):
 
     def forward_head(self, features_BD: Tensor) -> Tensor:
         """Return the logits (B, K); S3D's classifier is a convolution, taken here behind the mean instead of before."""
-        if self._kind is video.S3D:
+        if self._kind == "S3D":
             return super().forward_head(features_BD[:, :, None, None, None]).flatten(1)
         return super().forward_head(features_BD)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from slowfast.models.convert import SourceSizes, UnclearGrid, inflate, repeat_to, resize_positions
 from slowfast.models.entries import choose_state, clip_size, some
-from slowfast.models.naming import EPSILONS, candidates
+from slowfast.models.naming import EPSILONS, State, candidates
 from slowfast.utils.errors import InputError
 from slowfast.utils.untrusted.weight_files import read_weights_file
 
@@ -128,7 +128,8 @@ def load_weights(
     state, others = choose_state(content, path, entry)
     sizes = SourceSizes(clip=clip_size(content), grid=tuple(grid) or None)
     plans = [_match(model, renamed, LoadReport(str(path), layout, entry=entry, others=others), sizes)
-             for layout, renamed in candidates(state, clear_patterns)]  # fmt: skip
+             for layout, renamed in _layouts(model, state, clear_patterns)]  # fmt: skip
+    smallest_share = max(smallest_share, getattr(model, "smallest_share", 0.0))
     report, values = max(plans, key=lambda plan: (plan[0].share, len(plan[0].matched)))
     if report.unclear:
         raise InputError(_unclear(report))
@@ -150,6 +151,14 @@ def head_prefixes(model: nn.Module) -> tuple[str, ...]:
     """Return how the names of a network's classifier begin; it may declare that in `head_names`."""
     declared = getattr(model, "head_names", HEADS)
     return (declared,) if isinstance(declared, str) else tuple(declared)
+
+
+def _layouts(model: nn.Module, state: State, clear_patterns: Sequence[str]) -> list[tuple[str, State]]:
+    """Return (layout, renamed state) for every layout that a state may have; a network may know one of its own."""
+    found = list(candidates(state, clear_patterns))
+    if hasattr(model, "from_library"):
+        found.append(("the library's files", model.from_library(state)))
+    return found
 
 
 def _refuse_missing(model: nn.Module, report: LoadReport, head: bool) -> None:

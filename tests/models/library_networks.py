@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from slowfast.config import get_cfg
 
@@ -68,3 +69,7 @@ def assert_attentive_trains(ours, rgb_BCTHW):
 
 def clone(net):
     return copy.deepcopy(net)
+
+
+def batch_norms_of(net):
+    return [module for module in net.modules() if isinstance(module, _BatchNorm)]

@@ -5,13 +5,13 @@ import timm
 import torch
 from torch import nn
 
-from slowfast.models.layers import batch_norms
 from slowfast.models.network import NETWORKS
 from slowfast.models.weights import load_weights
 from slowfast.utils.errors import InputError
 from tests.models.library_networks import (
     COLOURS,
     assert_attentive_trains,
+    batch_norms_of,
     cfg_for,
     gradients_of,
     normalised,
@@ -75,7 +75,7 @@ def test_full_size(name):
         model = build(name, frames=8, size=size, classes=11)
         assert model.forward_features(torch.empty(1, 3, 8, size, size)).shape == (1, width)
         assert model(torch.empty(1, 3, 8, size, size)).shape == (1, 11)
-    assert bool(batch_norms(model)) == ("resnet" in name)
+    assert bool(batch_norms_of(model)) == ("resnet" in name)
     assert model.size == size and model.stated.licence
 
 

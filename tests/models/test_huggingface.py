@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from slowfast.models.huggingface import _FAMILIES
-from slowfast.models.layers import batch_norms
 from slowfast.models.library import IMAGENET
 from slowfast.models.network import NETWORKS
 from slowfast.models.weights import load_weights
@@ -19,6 +18,7 @@ from tests.models.library_networks import (
     COLOURS,
     assert_attentive_trains,
     assert_like_library,
+    batch_norms_of,
     cfg_for,
     normalised,
     randomise,
@@ -117,7 +117,7 @@ def test_full_size(model_type, tmp_path):
         net = getattr(transformers, family.network)(config)
         ours = HuggingFace(net, model_type, Stated("", frames, size, *IMAGENET, ""), data=COLOURS)
         assert ours(torch.empty(1, 3, frames, size, size)).shape == (1, 11)
-    assert batch_norms(ours) == []
+    assert batch_norms_of(ours) == []
 
 
 @facts
