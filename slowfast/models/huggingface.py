@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
@@ -108,17 +109,8 @@ class HuggingFace(LibraryNetwork):
             InputError: no such folder, another kind of network, weights that are missing or not safetensors, clips
                 that the network does not take, or a library that is not installed or too old.
         """
-        folder = repo_path(cfg.MODEL.BACKBONE or ".")
-        settings = read_json(folder / "config.json", f"MODEL.BACKBONE {cfg.MODEL.BACKBONE!r}")
-        model_type = settings.get("model_type")
-        family = _family(model_type, folder)
-        transformers = library(family)
-        config = read_config(transformers, family, settings, folder)
-        stated = _state(config, folder, model_type, cfg)
-        check_clips(cfg, stated)
-        if model_type == "vjepa2":  # its positions are counted with these
-            config.crop_size, config.frames_per_clip = stated.size, stated.frames
-        net = load_folder(transformers, folder, config, family, classes=cfg.MODEL.NUM_CLASSES)
+        net, stated = open_folder(cfg)
+        model_type = net.config.model_type
         if model_type == "timesformer":  # every block cuts the tokens into frames with it
             net.config.num_frames = stated.frames
         if cfg.MODEL.USE_CHECKPOINT:
@@ -149,7 +141,7 @@ class HuggingFace(LibraryNetwork):
             return self.pooler(tokens_BND)
         if self.family == "videoprism_vision_model":
             return self.head_layernorm(self.head(tokens_BND)[0])[:, 0]
-        if self.family == "videomae" and self.fc_norm is not None:
+        if self.family == "videomae" and self.config.use_mean_pooling:
             return self.fc_norm(tokens_BND.mean(1))
         return tokens_BND[:, 0]
 
@@ -161,6 +153,31 @@ class HuggingFace(LibraryNetwork):
                 name = re.sub(pattern, replacement, name)
             renamed[name] = tensor
         return renamed
+
+
+def open_folder(cfg: CfgNode, *, dtype: Any = torch.float32) -> tuple[nn.Module, Stated]:
+    """Return the library's network of the folder MODEL.BACKBONE, with its weights, and what it says about itself.
+
+    Args:
+        cfg: configuration.
+        dtype: of the weights; "auto" keeps the folder's.
+
+    Raises:
+        InputError: as `HuggingFace.from_cfg`.
+    """
+    folder = repo_path(cfg.MODEL.BACKBONE or ".")
+    settings = read_json(folder / "config.json", f"MODEL.BACKBONE {cfg.MODEL.BACKBONE!r}")
+    model_type = settings.get("model_type")
+    family = _family(model_type, folder)
+    transformers = _library(family)
+    config = _read_config(transformers, family, settings, folder)
+    stated = _state(config, folder, model_type, cfg)
+    check_clips(cfg, stated)
+    if model_type == "vjepa2":  # its positions are counted with these
+        config.crop_size, config.frames_per_clip = stated.size, stated.frames
+    if config.num_labels != cfg.MODEL.NUM_CLASSES:
+        config.num_labels = cfg.MODEL.NUM_CLASSES
+    return _load(transformers, folder, config, family, dtype), stated
 
 
 # Names in files, where the library has others in memory (transformers 5).
@@ -184,7 +201,7 @@ def _family(model_type: Any, folder: Path) -> _Family:
     )
 
 
-def library(family: _Family) -> ModuleType:
+def _library(family: _Family) -> ModuleType:
     """Return `transformers`.
 
     Raises:
@@ -201,14 +218,14 @@ def library(family: _Family) -> ModuleType:
     return transformers
 
 
-def read_config(transformers: ModuleType, family: _Family, settings: dict[str, Any], folder: Path) -> Any:
+def _read_config(transformers: ModuleType, family: _Family, settings: dict[str, Any], folder: Path) -> Any:
     """Return the library's configuration object; of the folder's file only keys of its class are taken.
 
     Raises:
         InputError: values that the library refuses.
     """
     kind = getattr(transformers, family.config)
-    known = set(kind().to_dict()) - set(_NOT_FROM_FOLDERS)
+    known = {*kind().to_dict(), "qkv_bias"} - set(_NOT_FROM_FOLDERS)
     try:
         return kind(**{key: value for key, value in settings.items() if key in known})
     except Exception as error:
@@ -240,30 +257,14 @@ def _state(config: Any, folder: Path, model_type: str, cfg: CfgNode) -> Stated:
     return stated
 
 
-def load_folder(
-    transformers: ModuleType, folder: Path, config: Any, family: _Family, *, classes: int | None, **options
-) -> nn.Module:
-    """Return the library's network with the weights of a folder.
-
-    Args:
-        transformers: the library.
-        folder: folder that `save_pretrained` wrote.
-        config: the library's configuration.
-        family: what is built.
-        classes: K, a head of another count is made anew; None keeps the folder's.
-        **options: more for `from_pretrained`.
-
-    Raises:
-        InputError: pickled weights, a missing shard, or tensors that are missing outside a new head.
-    """
+def _load(transformers: ModuleType, folder: Path, config: Any, family: _Family, dtype: Any) -> nn.Module:
+    """Return the library's network with the weights of a folder."""
     refuse_weights(folder)
-    if classes is not None and config.num_labels != classes:
-        config.num_labels = classes
-    with _quiet(transformers):
+    with quiet():
         try:
             net, info = getattr(transformers, family.network).from_pretrained(
                 folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True,
-                ignore_mismatched_sizes=True, **options,
+                ignore_mismatched_sizes=True, dtype=dtype,
             )  # fmt: skip
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
@@ -294,9 +295,10 @@ def _refuse_missing(net: nn.Module, info: dict[str, Any], family: _Family, folde
 
 
 @contextlib.contextmanager
-def _quiet(transformers: ModuleType) -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the library's tables and bars off the screen; what matters of them is read and said here."""
-    log = transformers.utils.logging
+    from transformers.utils import logging as log
+
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity(logging.CRITICAL)
     log.disable_progress_bar()

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from slowfast.apps.export_model import export_onnx, export_program, what_onnx_lacks
-from slowfast.models import NETWORKS
 from slowfast.utils.errors import InputError
-from tests.models.test_registered import built
+from tests.models.test_registered import SMALL, built
 
 
 @pytest.fixture
@@ -16,7 +15,7 @@ def clips():
     return torch.randn(1, 3, 8, 64, 64, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("architecture", NETWORKS.names())
+@pytest.mark.parametrize("architecture", SMALL)
 def test_program(tmp_path, architecture, clips):
     done = export_program(built(architecture), clips, tmp_path / "m.pt2")
     assert done.path.is_file()
@@ -24,7 +23,7 @@ def test_program(tmp_path, architecture, clips):
 
 
 @pytest.mark.skipif(bool(what_onnx_lacks()), reason="no packages for ONNX, or torch is too old for it")
-@pytest.mark.parametrize("architecture", NETWORKS.names())
+@pytest.mark.parametrize("architecture", SMALL)
 def test_onnx(tmp_path, architecture, clips):
     done = export_onnx(built(architecture), clips, tmp_path / "m.onnx")
     assert done.path.is_file()

@@ -27,6 +27,12 @@ SMALL = {
                  "VIDEOMAE.DROP_PATH_RATE": 0.0},
 }  # fmt: skip
 
+OF_LIBRARIES = (
+    "torchvision",
+    "huggingface",
+    "frames",
+)  # test_torchvision_video.py, test_huggingface.py, test_frames.py
+
 
 def small_cfg(architecture, **extra):
     cfg = get_cfg()
@@ -62,10 +68,10 @@ def step(model, clips):
 
 
 def test_every_architecture_is_tested():
-    assert set(SMALL) == set(NETWORKS.names())
+    assert {*SMALL, *OF_LIBRARIES} == set(NETWORKS.names())
 
 
-@pytest.mark.parametrize("architecture", NETWORKS.names())
+@pytest.mark.parametrize("architecture", SMALL)
 def test_build_forward_backward_features_save_load(architecture, clips):
     model = built(architecture)
     logits, gradients = step(model, clips)
@@ -91,7 +97,7 @@ def test_build_forward_backward_features_save_load(architecture, clips):
         assert torch.equal(again(clips), logits)
 
 
-@pytest.mark.parametrize("architecture", NETWORKS.names())
+@pytest.mark.parametrize("architecture", SMALL)
 def test_activation_checkpointing_changes_nothing(architecture, clips):
     plain, saving = built(architecture), built(
         architecture, **{"MODEL.USE_CHECKPOINT": True, "MODEL.CHECKPOINT_NUM": [1, 1, 1, 1]}
@@ -106,7 +112,7 @@ def test_activation_checkpointing_changes_nothing(architecture, clips):
 
 
 @pytest.mark.parametrize("checkpointed", [False, True])
-@pytest.mark.parametrize("architecture", NETWORKS.names())
+@pytest.mark.parametrize("architecture", SMALL)
 def test_torch_compile_takes_the_network_whole_and_changes_nothing(architecture, checkpointed, clips):
     """Traced without code generation, which needs a C++ compiler."""
     if checkpointed and torch.__version__ < COMPILED_CHECKPOINTS:
