@@ -27,7 +27,7 @@ SMALL = {
                  "VIDEOMAE.DROP_PATH_RATE": 0.0},
 }  # fmt: skip
 
-OF_LIBRARIES = (
+OF_LIBRARIES = ("torchvision", "huggingface", "frames")  # each has a test file of its own
     "torchvision",
     "huggingface",
     "frames",
