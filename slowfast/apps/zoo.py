@@ -34,6 +34,31 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Backbone:
+    """A network of another library.
+
+    Attributes:
+        arch: MODEL.ARCH.
+        backbone: MODEL.BACKBONE.
+        source: link to where weights are described.
+        licence: of the weights, as far as it is stated there.
+        clips: frames x pixels that it takes; `any` where it takes others too.
+        batchnorm: BatchNorm layers, which adaptation of statistics reaches; with 0 it does nothing.
+        metric: what its authors report.
+        note: what differs here.
+    """
+
+    arch: str
+    backbone: str
+    source: str
+    licence: str
+    clips: str
+    batchnorm: str
+    metric: str
+    note: str
+
+
+@dataclass(frozen=True)
 class FineTuned:
     """Weights that upstream fine-tuned on labelled light and unlabelled dark videos.
 
@@ -87,10 +112,52 @@ STARTING_WEIGHTS = (
         "https://huggingface.co/MCG-NJU", "CC BY-NC 4.0", CHECK, "query, key and value are joined",
     ),
     Published(
+        "VideoMAEv2 ViT-S/B/g (`configs/nightcrawler/models/videomaev2_*.yaml`)", "videomae", "any file name",
+        "https://github.com/OpenGVLab/VideoMAEv2", CHECK,
+        "90.0 (ViT-g) top-1 on Kinetics-400, 77.0 on Something-Something V2 (paper's abstract)",
+        "keys `model` or `module`; the giant's MLPs are 48/11 as wide as its tokens",
+    ),
+    Published(
         "VideoMAE ViT-H and ViT-L of the AI City 2023 track 3 features", "videomae",
         "weights/k400_vith_rearview.pt, weights/hybrid_k700_vitl_rearview.pt, ego4d_verb_pretrain_vitl_k700.pt", CHECK,
         CHECK, CHECK, "key `module`; the fixed table of positions is not in the file, so sizes may differ",
     ),
+)  # fmt: skip
+
+TORCHVISION_SOURCE = "https://docs.pytorch.org/vision/stable/models.html#video-classification"
+HUGGING_FACE = "https://huggingface.co/"
+BACKBONES = (
+    *(
+        Backbone("torchvision", name, TORCHVISION_SOURCE, "BSD-3-Clause (library)", clips, norms,
+                 f"{top1} top-1 on Kinetics-400 (torchvision)", note)
+        for name, clips, norms, top1, note in (
+            ("mvit_v1_b", "16 x 224 only", "0", "78.5", ""),
+            ("mvit_v2_s", "16 x 224 only", "0", "80.8", ""),
+            ("swin3d_t", "32 x 224, any", "0", "77.7", "takes anything, so wrong clips never show"),
+            ("swin3d_s", "32 x 224, any", "0", "79.5", "as swin3d_t"),
+            ("swin3d_b", "32 x 224, any", "0", "79.4", "as swin3d_t"),
+            ("s3d", "128 x 224, any from 13 x 209 on", "77", "68.4", "trained on frames stretched to 256 x 256"),
+            ("r2plus1d_18", "16 x 112, any", "37", "67.5", "trained on frames stretched to 128 x 171"),
+            ("r3d_18", "16 x 112, any", "20", "63.2", "as r2plus1d_18"),
+            ("mc3_18", "16 x 112, any", "20", "64.0", "as r2plus1d_18"),
+        )
+    ),
+    Backbone("huggingface", "folder of VideoMAE", HUGGING_FACE + "MCG-NJU", "CC BY-NC 4.0", "the folder's only", "0",
+             CHECK, "`MODEL.ARCH videomae` reads its model.safetensors too"),
+    Backbone("huggingface", "folder of V-JEPA 2", HUGGING_FACE + "facebook", CHECK,
+             "frames in twos, sides of a multiple of 16", "0",
+             CHECK, "the predictor is left out and comes back in an export; the pooler is part of the trained head"),
+    Backbone("huggingface", "folder of VideoPrism", HUGGING_FACE + "google", CHECK, "the folder's only", "0", CHECK,
+             "for VideoPrismForVideoClassification"),
+    Backbone("huggingface", "folder of ViViT", HUGGING_FACE + "google", CHECK, "the folder's only", "0", CHECK,
+             "black is -3 in its colours"),
+    Backbone("huggingface", "folder of TimeSformer", HUGGING_FACE + "facebook", "CC BY-NC 4.0",
+             "any frames of the folder's size", "0", CHECK,
+             "the number of frames is set from DATA.NUM_FRAMES; space_only gives the mean of its frames' features"),
+    Backbone("frames", "name of timm", "https://github.com/huggingface/pytorch-image-models", "timm's `license`",
+             "any frames; the size that timm states, or what it takes", "by network", CHECK,
+             "DINOv3 (`vit_small_patch16_dinov3`), SigLIP 2, PE-Core, ResNets, ...; a file of timm is "
+             "`TRAIN.CHECKPOINT_FILE_PATH`"),
 )  # fmt: skip
 
 _MODELS = {
@@ -124,7 +191,12 @@ def markdown() -> str:
         for row in STARTING_WEIGHTS
     ]
     tuned = [f"| {row.stage} | {row.model} | `{row.experiment}` | {row.arid_top1:.2f} |" for row in FINE_TUNED]
-    return "\n".join([*_HEADER, *published, *_BETWEEN, *tuned]) + "\n"
+    others = [
+        f"| `{row.arch}` | {row.backbone if ' ' in row.backbone else f'`{row.backbone}`'} | {_link(row.source)} "
+        f"| {row.licence} | {row.clips} | {row.batchnorm} | {row.metric} | {row.note} |"
+        for row in BACKBONES
+    ]
+    return "\n".join([*_HEADER, *published, *_OTHERS, *others, *_MISSING, *_BETWEEN, *tuned]) + "\n"
 
 
 def _link(source: str) -> str:
@@ -164,6 +236,38 @@ _HEADER = [
     "| weights | `MODEL.ARCH` | file | source | licence | reported | what loading does |",
     "|---|---|---|---|---|---|---|",
 ]  # fmt: skip
+_OTHERS = [
+    "",
+    "## Networks of other libraries",
+    "",
+    "A downloaded folder becomes a voter with one command, which trains, tests and writes its PKL:",
+    "",
+    "```",
+    "python tools/run_net.py --cfg configs/nightcrawler/recipes/adapt_bn.yaml OUTPUT_DIR exp_own/vjepa2 \\",
+    "  MODEL.ARCH huggingface MODEL.BACKBONE pretrained/vjepa2-vitl-fpc16-256-ssv2 MODEL.HEAD attentive \\",
+    "  DATA.NUM_FRAMES 16 DATA.TRAIN_CROP_SIZE 256 DATA.TEST_CROP_SIZE 256",
+    "python tools/export_weights.py --cfg exp_own/vjepa2/config.yaml.resolved \\",
+    "  --checkpoint exp_own/vjepa2/best.pyth --layout huggingface --output output/vjepa2_dark",
+    "```",
+    "",
+    "The second one gives the trained weights back as a folder (`torchvision`, `original`: as a file). `MODEL.HEAD",
+    "linear` keeps the library's own pooling, `attentive` puts a new attentive pooler on its tokens (V-JEPA's",
+    "protocol for frozen trunks; over the frames' vectors for `frames`). Colours belong to the network: its own mean",
+    "and standard deviation win over DATA.MEAN and DATA.STD, with one line in the log. Clips that do not fit are",
+    "refused before anything runs. Only safetensors of local folders are read, nothing is fetched and no code of a",
+    "folder is run; a tensor that is missing outside a new head is refused. Where there is no BatchNorm, adapting its",
+    "statistics does nothing: take `recentre` or `sar`. Checked here with random weights: outputs, gradients and",
+    "names against torchvision 0.29.1, transformers 5.24.0 and timm 1.0.31. Not checked: published weights.",
+    "",
+    "| `MODEL.ARCH` | `MODEL.BACKBONE` | source | licence of the weights | clips | BatchNorms | reported | here |",
+    "|---|---|---|---|---|---|---|---|",
+]
+_MISSING = [
+    "",
+    "Not read: UniFormerV2 and InternVideo2 in their projects' own layouts; each would be a file in `slowfast/models/`",
+    "(UniFormerV2: CLIP's transformer with local and global video blocks; InternVideo2: RMSNorm, layer scale and an",
+    "attentive pooler of its own). For `transformers` their folders come with code of their own, which is never run.",
+]
 _BETWEEN = [
     "",
     "## Fine-tuned for dark videos",

@@ -96,7 +96,7 @@ class Block(nn.Module):
         self.attn = Attention(width, heads, qkv_bias=qkv_bias)
         self.drop_path = DropPath(drop_path)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = Mlp(width, int(width * mlp_ratio))
+        self.mlp = Mlp(width, round(width * mlp_ratio))
 
     def forward(self, x_BND: Tensor) -> Tensor:
         """Return (B, N, D)."""

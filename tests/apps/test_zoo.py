@@ -3,10 +3,14 @@
 import json
 
 import pytest
+import torch
 
-from slowfast.apps.zoo import FINE_TUNED, STARTING_WEIGHTS, markdown
+from slowfast.apps.zoo import BACKBONES, FINE_TUNED, STARTING_WEIGHTS, markdown
 from slowfast.config import load_config
-from slowfast.models import NETWORKS
+from slowfast.models import NETWORKS, build_model
+from slowfast.models.torchvision_video import _NETWORKS
+from slowfast.models.videomae import VideoMAE
+from tests.models.library_networks import batch_norms_of, cfg_for
 
 
 def test_generated_file_is_current(repo):
@@ -33,4 +37,34 @@ def test_starting_weights_are_those_that_the_experiments_name(repo):
         section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
         named = f"{cfg.MODEL.PRETRAIN_DIR}/{section.PRETRAIN_NAME}.pth" if section else cfg.TRAIN.CHECKPOINT_FILE_PATH
         assert named in files
-    assert {row.arch for row in STARTING_WEIGHTS} == set(NETWORKS.names())
+    assert {row.arch for row in (*STARTING_WEIGHTS, *BACKBONES)} == set(NETWORKS.names())
+
+
+def test_backbones_have_the_batch_norms_that_the_table_says():
+    for row in BACKBONES:
+        if row.arch == "torchvision":
+            frames, size, *_ = _NETWORKS[row.backbone]
+            with torch.device("meta"):
+                model = build_model(cfg_for("torchvision", row.backbone, frames=frames, size=size))
+            assert len(batch_norms_of(model)) == int(row.batchnorm), row.backbone
+            assert row.clips.startswith(f"{frames} x {size}")
+    assert [row.backbone for row in BACKBONES if row.arch == "torchvision"] == list(_NETWORKS)
+
+
+@pytest.mark.parametrize(("size", "millions", "hidden"), [("s", 22, 1536), ("b", 86, 3072), ("g", 1012, 6144)])
+def test_videomae_v2(repo, size, millions, hidden):
+    cfg = load_config(
+        repo / f"configs/nightcrawler/models/videomaev2_{size}.yaml", ["TRAIN.DATASET", "ug2", "TEST.DATASET", "ug2"]
+    )
+    with torch.device("meta"):
+        model = build_model(cfg)
+        side = cfg.DATA.TRAIN_CROP_SIZE
+        assert model(torch.empty(1, 3, cfg.DATA.NUM_FRAMES, side, side)).shape == (1, cfg.MODEL.NUM_CLASSES)
+    assert model.blocks[0].mlp.fc1.out_features == hidden
+    count = sum(p.numel() for name, p in model.named_parameters() if not name.startswith("head."))
+    assert abs(count / 1e6 - millions) < 1
+
+
+def test_a_giant_with_a_rounded_ratio_has_the_width_of_the_published_one():
+    with torch.device("meta"):
+        assert VideoMAE(num_classes=2, embed_dim=1408, depth=1, mlp_ratio=4.3636).blocks[0].mlp.fc1.out_features == 6144

@@ -28,10 +28,6 @@ SMALL = {
 }  # fmt: skip
 
 OF_LIBRARIES = ("torchvision", "huggingface", "frames")  # each has a test file of its own
-    "torchvision",
-    "huggingface",
-    "frames",
-)  # test_torchvision_video.py, test_huggingface.py, test_frames.py
 
 
 def small_cfg(architecture, **extra):
