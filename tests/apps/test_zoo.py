@@ -54,9 +54,7 @@ def test_backbones_have_the_batch_norms_that_the_table_says():
 @pytest.mark.parametrize(("size", "millions", "hidden"), [("s", 22, 1536), ("b", 86, 3072), ("g", 1012, 6144)])
 def test_videomae_v2(repo, size, millions, hidden):
     opts = ["TRAIN.DATASET", "ug2", "TEST.DATASET", "ug2"]
-    cfg = load_config(
-        repo / f"configs/nightcrawler/models/videomaev2_{size}.yaml", ["TRAIN.DATASET", "ug2", "TEST.DATASET", "ug2"]
-    )
+    cfg = load_config(repo / f"configs/nightcrawler/models/videomaev2_{size}.yaml", opts)
     with torch.device("meta"):
         model = build_model(cfg)
         side = cfg.DATA.TRAIN_CROP_SIZE

@@ -1,0 +1,27 @@
+"""Networks of other libraries are voters: trained, adapted, tested to a PKL; what does not fit ends in a sentence."""
+
+import pytest
+
+from slowfast.ensemble import load_predictions
+
+ONE_EPOCH = ("SOLVER.MAX_EPOCH", "1")
+
+
+@pytest.mark.parametrize("head", ["linear", "attentive"])
+def test_a_folder_is_a_voter(head, run, tmp_path):
+    hugging_face = pytest.importorskip("tests.models.test_huggingface")
+    hugging_face.write(tmp_path / "folder", "vjepa2")
+    opts = ("MODEL.ARCH", "huggingface", "MODEL.BACKBONE", str(tmp_path / "folder"), "MODEL.HEAD", head)
+    assert run("out", *opts, *ONE_EPOCH) == 0
+    assert "classifier of another class count: new, to be trained" in run.log("out")
+    assert "are used in place of DATA.MEAN" in run.log("out")
+    predictions = load_predictions(next((tmp_path / "out").glob("total_unlabel*.pkl")))
+    assert predictions.video_preds.shape == (9, 11)
+    assert run("other", *opts, "DATA.NUM_FRAMES", "3") == 2
+    assert "takes frames in groups of 2" in run.log("other")
+
+
+def test_an_image_network_is_a_voter(run, tmp_path):
+    assert run("out", "MODEL.ARCH", "frames", "MODEL.BACKBONE", "resnet10t", *ONE_EPOCH) == 0
+    predictions = load_predictions(next((tmp_path / "out").glob("total_unlabel*.pkl")))
+    assert predictions.video_preds.shape == (9, 11)
