@@ -25,3 +25,11 @@ def test_an_image_network_is_a_voter(run, tmp_path):
     assert run("out", "MODEL.ARCH", "frames", "MODEL.BACKBONE", "resnet10t", *ONE_EPOCH) == 0
     predictions = load_predictions(next((tmp_path / "out").glob("total_unlabel*.pkl")))
     assert predictions.video_preds.shape == (9, 11)
+
+
+def test_two_processes_miss_no_gradient(pair, tmp_path):
+    """V-JEPA 2's predictor, which never gets one, would stop the second step."""
+    hugging_face = pytest.importorskip("tests.models.test_huggingface")
+    hugging_face.write(tmp_path / "folder", "vjepa2")
+    opts = ("MODEL.ARCH", "huggingface", "MODEL.BACKBONE", str(tmp_path / "folder"), *ONE_EPOCH, "TEST.ENABLE", "False")
+    assert pair("out", *opts) == [0, 0]
