@@ -63,7 +63,7 @@ class Frames(LibraryNetwork):
         widths = {_width(likeness, size, stated) for size in (cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TEST_CROP_SIZE)}
         image = timm.create_model(name, num_classes=0)
         if cfg.MODEL.USE_CHECKPOINT:
-            image.set_grad_checkpointing(True)
+            _save_memory(image, name)
         return cls(
             image, width=widths.pop(), classes=cfg.MODEL.NUM_CLASSES, stated=stated, data=data_colours(cfg),
             attentive=cfg.MODEL.HEAD == "attentive",
@@ -107,3 +107,11 @@ def _width(likeness: nn.Module, size: int, stated: Stated) -> int:
         shape = tuple(features_BD.shape)
         raise InputError(f"MODEL.BACKBONE {stated.name} gives {shape} for an image, one vector is needed: take another")
     return features_BD.shape[1]
+
+
+def _save_memory(image: nn.Module, name: str) -> None:
+    """Switch on timm's own activation checkpointing."""
+    try:
+        image.set_grad_checkpointing(True)
+    except (AttributeError, AssertionError):
+        raise InputError(f"timm's {name} has no activation checkpointing: set MODEL.USE_CHECKPOINT False") from None

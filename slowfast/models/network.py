@@ -19,8 +19,9 @@ class Network(nn.Module):
     Attributes:
         head_names: beginnings of the names of the head's tensors, which weights for other classes may lack.
         exact_modules: modules besides the head that stay in float32 under autocast, since all that follows reads them.
-        mean: the mean of the input that the network demands; None: DATA.MEAN.
-        std: its standard deviation; None: DATA.STD.
+        mean: mean of the colours that the network was trained with; it turns clips normalised as DATA says into them
+            itself. None: DATA.MEAN.
+        std: their standard deviation; None: DATA.STD.
         frames: frames of a clip; None: DATA.NUM_FRAMES.
         size: side of a clip in pixels; None: that of DATA.
         unused_parameters: some parameters get no gradient.

@@ -13,6 +13,7 @@ from slowfast.models.weights import load_weights
 from slowfast.utils.errors import InputError
 from tests.models import test_huggingface as hugging_face
 from tests.models.library_networks import cfg_for, randomise, rgb_clips
+from tests.models.test_frames import TINY
 from tests.models.test_registered import small_cfg
 
 TINY_VIDEOMAE = {
@@ -109,7 +110,7 @@ def test_own_mvit_as_torchvision_has_it(tmp_path):
 
 
 @pytest.mark.parametrize(("arch", "backbone", "layout"), [("torchvision", "mc3_18", "torchvision"),
-                                                           ("frames", "resnet10t", "original")])  # fmt: skip
+                                                           ("frames", TINY, "original")])  # fmt: skip
 def test_state_dicts_of_libraries(arch, backbone, layout, tmp_path):
     import timm
     from torchvision.models import video
@@ -139,7 +140,7 @@ def test_what_has_no_such_layout(tmp_path):
     joint = small_cfg("mvit", **{"MVIT.NECK_BN": True})
     with pytest.raises(InputError, match="no MVIT.NECK_BN"):
         export_weights(joint, build_model(joint), "torchvision", tmp_path / "w")
-    probe = cfg_for("frames", "resnet10t", MODEL__HEAD="attentive")
+    probe = cfg_for("frames", TINY, MODEL__HEAD="attentive")
     with pytest.raises(InputError, match="MODEL.HEAD attentive has no place"):
         export_weights(probe, build_model(probe), "original", tmp_path / "w")
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import pytest
 
 from slowfast.ensemble import load_predictions
+from tests.models.test_frames import TINY
 
 ONE_EPOCH = ("SOLVER.MAX_EPOCH", "1")
 
@@ -22,7 +23,7 @@ def test_a_folder_is_a_voter(head, run, tmp_path):
 
 
 def test_an_image_network_is_a_voter(run, tmp_path):
-    assert run("out", "MODEL.ARCH", "frames", "MODEL.BACKBONE", "resnet10t", *ONE_EPOCH) == 0
+    assert run("out", "MODEL.ARCH", "frames", "MODEL.BACKBONE", TINY, *ONE_EPOCH) == 0
     predictions = load_predictions(next((tmp_path / "out").glob("total_unlabel*.pkl")))
     assert predictions.video_preds.shape == (9, 11)
 

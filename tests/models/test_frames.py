@@ -19,17 +19,18 @@ from tests.models.library_networks import (
     rgb_clips,
 )
 
+TINY = "test_resnet" if timm.is_model("test_resnet") else "resnet10t"
 facts = pytest.mark.skipif(timm.__version__ != "1.0.31", reason="timm 1.0.31")
 
 
-def build(name="resnet10t", **other):
+def build(name=TINY, **other):
     torch.manual_seed(0)
     return NETWORKS["frames"].from_cfg(cfg_for("frames", name, **other))
 
 
 def test_mean_of_the_frames_as_timm_answers_to_each(tmp_path):
     ours = build().eval()
-    theirs = timm.create_model("resnet10t", num_classes=0).eval()
+    theirs = timm.create_model(TINY, num_classes=0).eval()
     theirs.load_state_dict(
         {name.removeprefix("image."): t for name, t in ours.state_dict().items() if "image." in name}
     )
@@ -42,7 +43,7 @@ def test_mean_of_the_frames_as_timm_answers_to_each(tmp_path):
     assert set(found) == {name for name, _ in ours.named_parameters()}
     for name, gradient in expected.items():
         torch.testing.assert_close(found[f"image.{name}"], gradient, atol=1e-4, rtol=1e-4)
-    assert ours.forward_features(rgb).shape == (2, 512)
+    assert ours.forward_features(rgb).shape == (2, ours.classifier.in_features)
 
 
 def test_attentive_head():
@@ -50,7 +51,7 @@ def test_attentive_head():
 
 
 def test_a_file_of_timm_loads_whole_and_its_classifier_stays_out(tmp_path):
-    theirs = randomise(timm.create_model("resnet10t", num_classes=1000))
+    theirs = randomise(timm.create_model(TINY, num_classes=1000))
     torch.save(theirs.state_dict(), tmp_path / "timm.pth")
     ours = build()
     report = load_weights(ours, tmp_path / "timm.pth")

@@ -10,6 +10,7 @@ from slowfast.models.accelerate import accelerate
 from tests.models import test_frames, test_torchvision_video
 from tests.models.library_networks import randomise, rgb_clips
 
+SLOW = pytest.mark.slow
 CPU = torch.device("cpu")
 NAMES = ["mvit_v1_b", "mvit_v2_s", "swin3d_t", "r2plus1d_18", "frames", "videomae", "vjepa2", "videoprism_vision_model",
          "vivit", "timesformer"]  # fmt: skip
@@ -44,18 +45,20 @@ def test_fast_forms_change_nothing(net, clips):
         assert fast(clips).dtype == torch.float32
 
 
-@pytest.mark.slow
+@SLOW
 def test_torch_compile(net, clips):
     torch._dynamo.reset()
     compiled = torch.compile(copy.deepcopy(net), backend="aot_eager")
     torch.testing.assert_close(compiled(clips), net(clips), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("net", [n if n in ("swin3d_t", "vjepa2") else pytest.param(n, marks=SLOW) for n in NAMES],
+                         indirect=True)  # fmt: skip
 def test_program(net, clips, tmp_path):
     assert export_program(net, clips, tmp_path / "m.pt2").difference <= 1e-5
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.skipif(bool(what_onnx_lacks()), reason="no packages for ONNX, or torch is too old for it")
 def test_onnx(net, clips, tmp_path):
     assert export_onnx(net, clips, tmp_path / "m.onnx").difference <= 1e-4
