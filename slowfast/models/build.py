@@ -1,14 +1,18 @@
 """The one door to the networks: configuration in, module out."""
 
+import logging
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
+from torch.nn.modules.batchnorm import _NormBase
 
 from slowfast.models import frames, huggingface, mvit, slowfast_r101, torchvision_video, uniformer, videomae  # noqa: F401
 from slowfast.models.memory import save_memory
 from slowfast.models.network import NETWORKS, Network
 from slowfast.models.weights import LoadReport, load_weights
 from slowfast.utils.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 def build_model(cfg: CfgNode) -> Network:
@@ -28,6 +32,8 @@ def build_model(cfg: CfgNode) -> Network:
     model = NETWORKS[cfg.MODEL.ARCH].from_cfg(cfg)
     if cfg.MODEL.USE_CHECKPOINT:
         save_memory(model.blocks_to_checkpoint(cfg.MODEL.CHECKPOINT_NUM))
+    if cfg.TRAIN.ENABLE and cfg.BN.USE_PRECISE_STATS and not any(isinstance(m, _NormBase) for m in model.modules()):
+        logger.info("this network has no BatchNorm: BN.USE_PRECISE_STATS does nothing, TEST.ADAPT has other ways")
     return model
 
 

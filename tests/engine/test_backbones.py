@@ -16,6 +16,7 @@ def test_a_folder_is_a_voter(head, run, tmp_path):
     assert run("out", *opts, *ONE_EPOCH) == 0
     assert "classifier of another class count: new, to be trained" in run.log("out")
     assert "are used in place of DATA.MEAN" in run.log("out")
+    assert "this network has no BatchNorm: BN.USE_PRECISE_STATS does nothing" in run.log("out")
     predictions = load_predictions(next((tmp_path / "out").glob("total_unlabel*.pkl")))
     assert predictions.video_preds.shape == (9, 11)
     assert run("other", *opts, "DATA.NUM_FRAMES", "3") == 2
@@ -24,6 +25,7 @@ def test_a_folder_is_a_voter(head, run, tmp_path):
 
 def test_an_image_network_is_a_voter(run, tmp_path):
     assert run("out", "MODEL.ARCH", "frames", "MODEL.BACKBONE", TINY, *ONE_EPOCH) == 0
+    assert "this network has no BatchNorm" not in run.log("out")
     predictions = load_predictions(next((tmp_path / "out").glob("total_unlabel*.pkl")))
     assert predictions.video_preds.shape == (9, 11)
 
