@@ -103,6 +103,22 @@ def test_a_file_of_the_library_loads_whole_and_comes_back(name, tmp_path):
         assert key == own and torch.equal(tensor, other)
 
 
+def test_a_file_that_lacks_one_tensor_of_the_trunk_is_refused(tmp_path):
+    state = tiny_swin().state_dict()
+    del state["features.0.0.norm1.bias"]
+    torch.save(state, tmp_path / "theirs.pth")
+    with pytest.raises(InputError, match="100 % are needed .*features.0.0.norm1.bias"):
+        load_weights(adopted("swin3d_t", tiny_swin()), tmp_path / "theirs.pth")
+
+
+def test_a_head_of_other_classes_is_left_out(tmp_path):
+    state = tiny_swin().state_dict()
+    state |= {"head.weight": torch.zeros(400, 24), "head.bias": torch.zeros(400)}
+    torch.save(state, tmp_path / "theirs.pth")
+    report = load_weights(adopted("swin3d_t", tiny_swin()), tmp_path / "theirs.pth")
+    assert report.missing == ["head.weight", "head.bias"] and report.share == 1.0
+
+
 @pytest.mark.parametrize("name", ["mvit_v1_b", "swin3d_t", "mc3_18"])
 def test_attentive_head(name):
     build, frames, size = TINY[name]
