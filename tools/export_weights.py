@@ -13,13 +13,12 @@ def main() -> None:
     args = parse()
     from slowfast.apps.export_weights import export_weights
     from slowfast.config import load_config
-    from slowfast.models import build_model
-    from slowfast.models.weights import load_weights
+    from slowfast.models.build import build_model, load_trained_weights
     from slowfast.utils.paths import argument_path
 
     cfg = load_config(args.cfg, args.opts)
     model = build_model(cfg)
-    print(load_weights(model, argument_path(args.checkpoint)).summary())
+    print(load_trained_weights(cfg, model, argument_path(args.checkpoint)).summary())
     target = Path(args.output).expanduser().absolute()
     export_weights(cfg, model, args.layout, target)
     print(f"{target}: {cfg.MODEL.ARCH} in the layout {args.layout}")
