@@ -35,7 +35,7 @@ def test_a_working_configuration_has_none():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"MODEL__ARCH": "slowfast"}, "MODEL.ARCH is 'slowfast', one of 'mvit'"),
+        ({"MODEL__ARCH": "slowfast"}, "MODEL.ARCH is 'slowfast', one of 'frames', 'huggingface', 'mvit'"),
         ({"MODEL__LOSS_FUNC": "bce"}, "MODEL.LOSS_FUNC"),
         ({"DATA__DECODING_BACKEND": "torchvision"}, "'pyav', 'decord', 'torchcodec'"),
         ({"TEST__SCORE": "sum"}, "TEST.SCORE"),
