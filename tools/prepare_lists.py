@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from slowfast.apps.formats import command
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 
@@ -13,6 +14,9 @@ from slowfast.utils.errors import InputError
 def main() -> None:
     """Parse the arguments and write the lists."""
     args = parse()
+    if args.source or args.target:
+        command.run(args)
+        return
     from slowfast.apps.prepare import prepare, prepare_ug2, remarks
     from slowfast.utils.paths import argument_path
 
@@ -21,7 +25,7 @@ def main() -> None:
             print(f"{name}: {rows} rows")
         return
     if not (args.light and args.dark):
-        raise InputError("--light DIR and --dark DIR are needed (or --ug2 DIR)")
+        raise InputError("--light DIR and --dark DIR are needed (or --ug2 DIR, --from KIND SOURCE, --to KIND TARGET)")
     optional = {name: argument_path(getattr(args, name)) for name in ("val", "dark_val", "test") if getattr(args, name)}
     output = Path(args.output).expanduser().absolute()
     folders = prepare(
@@ -57,6 +61,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=cli.at_least_one, help="processes of the check (default: one a core)")
     parser.add_argument("--ug2", metavar="DIR", help="data root with the folders of UG2+ Track 2.1 and ARID")
     parser.add_argument("--labels", nargs="+", default=[], metavar="CSV", help="with --ug2: lists with labels")
+    command.add_arguments(parser)
     return parser.parse_args()
 
 

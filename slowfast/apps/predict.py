@@ -74,7 +74,9 @@ def find_videos(sources: Sequence[Path]) -> list[tuple[str, Path]]:
     found: list[tuple[str, Path]] = []
     for source in sources:
         if source.is_dir():
-            found += [(path.relative_to(source).as_posix(), path) for path in find_files(source)]
+            paths = find_files(source)
+            root = source.parent if paths == [source] else source  # a folder of images is a video itself
+            found += [(path.relative_to(root).as_posix(), path) for path in paths]
         elif source.exists():
             found.append((source.name, source))
         else:

@@ -53,7 +53,7 @@ def class_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise InputError(f"{folder}: this folder does not exist")
     names = [entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    names.sort(key=lambda name: (_natural_name(name), name))
+    names.sort(key=lambda name: (natural_name(name), name))
     if len(names) < 2:
         raise InputError(f"{folder}: two or more class folders with clips are needed, {len(names)} found")
     return names
@@ -74,9 +74,9 @@ def read_folder(folder: Path, classes: Sequence[str] | None, *, check: bool, wor
     if not folder.is_dir():
         raise InputError(f"{folder}: this folder does not exist")
     found = [(path, path.relative_to(folder).as_posix()) for path in sorted(find_files(folder), key=_natural)]
-    unfit = [(shown(name), _UNFIT) for _, name in found if not _fits_a_list(name)]
-    paths = [path for path, name in found if _fits_a_list(name)]
-    rows = [(name, -1) for _, name in found if _fits_a_list(name)]
+    unfit = [(shown(name), UNFIT) for _, name in found if not fits_a_list(name)]
+    paths = [path for path, name in found if fits_a_list(name)]
+    rows = [(name, -1) for _, name in found if fits_a_list(name)]
     if classes is not None:
         rows = [(name, _class_of(name, folder, classes)) for name, _ in rows]
     facts = check_files(paths, workers=workers) if check else []
@@ -88,10 +88,10 @@ def read_folder(folder: Path, classes: Sequence[str] | None, *, check: bool, wor
     return Folder(folder, rows, [fact for fact in facts if not fact.error], left_out)
 
 
-_UNFIT = "a list cannot name it (blank at an end, line break, quotes around it or no UTF-8): rename the file or folder"
+UNFIT = "a list cannot name it (blank at an end, line break, quotes around it or no UTF-8): rename the file or folder"
 
 
-def _fits_a_list(name: str) -> bool:
+def fits_a_list(name: str) -> bool:
     """Return whether a list gives back the name as it is."""
     try:
         name.encode()
@@ -145,9 +145,13 @@ def prepare(
         raise InputError(f"{light}: the class {classes[counts.index(0)]!r} has no readable clip")
     for split, folder in folders.items():
         write_list(output / f"{split}.csv", folder.rows)
-    text = yaml.safe_dump(_configuration(output, folders, classes), sort_keys=False)
-    write_text(output / "data.yaml", _HEADER + text)
+    write_configuration(output, configuration(output, folders, classes))
     return folders
+
+
+def write_configuration(output: Path, keys: dict) -> None:
+    """Write `data.yaml`."""
+    write_text(output / "data.yaml", _HEADER + yaml.safe_dump(keys, sort_keys=False))
 
 
 def gamma_of(folders: dict[str, Folder]) -> float | None:
@@ -185,7 +189,7 @@ _HEADER = """# Written by tools/prepare_lists.py: lists, classes and roles of th
 """
 
 
-def _configuration(output: Path, folders: dict[str, Folder], classes: list[str]) -> dict:
+def configuration(output: Path, folders: dict[str, Folder], classes: list[str]) -> dict:
     """Return the keys that name lists, classes, gamma and a recipe for so many clips."""
     source = {split: [f"{split}.csv", str(folder.path)] for split, folder in folders.items()}
     pool, light = source["total_unlabel"], [*source["train_label"], "light"]
@@ -258,11 +262,11 @@ def prepare_ug2(root: Path, labels: Sequence[Path] = ()) -> dict[str, int]:
         files = _names(pool, known)
         numbers = {folder: number for number, folder in enumerate(_arid_classes())}
         arid = [(name, numbers[name.split("/")[0]]) for name in files if name.split("/")[0] in numbers]
-        lists["dark_unlabel.csv"] = [(name, -1) for name in sorted(files, key=_natural_name) if "/" not in name]
+        lists["dark_unlabel.csv"] = [(name, -1) for name in sorted(files, key=natural_name) if "/" not in name]
         lists["arid.csv"] = arid
         lists["total_unlabel.csv"] = lists["dark_unlabel.csv"] + [(name, -1) for name, _ in arid]
     if (root / "Test").is_dir():
-        lists["test.csv"] = [(name, -1) for name in sorted(_names(root / "Test", {}), key=_natural_name)]
+        lists["test.csv"] = [(name, -1) for name in sorted(_names(root / "Test", {}), key=natural_name)]
     if not lists:
         raise InputError(f"{root}: none of labeled_train/Train, dark_train/Train and Test is below this data root")
     for name, rows in lists.items():
@@ -275,7 +279,7 @@ def _names(folder: Path, known: dict[str, int]) -> list[str]:
     names = [path.relative_to(folder).as_posix() for path in find_files(folder)]
     present = set(names)
     listed = [name for name in known if name in present]
-    return listed + sorted(present.difference(listed), key=_natural_name)
+    return listed + sorted(present.difference(listed), key=natural_name)
 
 
 def _known_rows(folder: Path, known: dict[str, int]) -> list[Row]:
@@ -317,10 +321,10 @@ def _class_of(name: str, folder: Path, classes: Sequence[str]) -> int:
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
     """Return the sorting key of a path."""
-    return _natural_name(os.fspath(path))
+    return natural_name(os.fspath(path))
 
 
-def _natural_name(name: str) -> list[tuple[int, int, str]]:
+def natural_name(name: str) -> list[tuple[int, int, str]]:
     """Return a sorting key that takes digits as numbers: 2.mp4 before 10.mp4."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

@@ -89,7 +89,14 @@ def input_of_file(path: str | Path, *, round: int = 0) -> Input:
 
 
 def clip_digest(path: str, size: int) -> str:
-    """Return the digest of a clip from its size and its first, middle and last 256 KB (smaller ones as a whole)."""
+    """Return the digest of a clip from its size and its first, middle and last 256 KB (smaller ones as a whole).
+
+    That of a folder of images is made of those of its files.
+    """
+    if os.path.isdir(path):
+        files = sorted((entry for entry in os.scandir(path) if entry.is_file()), key=lambda entry: entry.name)
+        rows = [os.fsencode(file.name) + clip_digest(file.path, file.stat().st_size).encode() for file in files]
+        return input_of_rows(rows).digest
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as handle:
         starts = (0,) if size <= _BLOCK else (0, max(size // 2 - _BLOCK // 2, 0), max(size - _BLOCK, 0))

@@ -1,5 +1,6 @@
 """The door to the decoders."""
 
+import os
 from pathlib import Path
 
 from slowfast.utils.errors import InputError
@@ -17,7 +18,7 @@ def open_video(path: str | Path, backend: str = "pyav", *, timeout: float = DEFA
 
     Args:
         path: the file; its container is found from the content, not from the name. Where nothing is there, the name in
-            the other Unicode form or with slashes for backslashes counts.
+            the other Unicode form or with slashes for backslashes counts. A folder of numbered images is a video too.
         backend: `pyav`, `decord` or `torchcodec`.
         timeout: seconds that decoding may take altogether.
 
@@ -34,4 +35,4 @@ def open_video(path: str | Path, backend: str = "pyav", *, timeout: float = DEFA
         raise InputError(
             f"the decoder {backend!r} is unknown: set DATA.DECODING_BACKEND to one of {', '.join(BACKENDS)}"
         )
-    return _OPENERS[backend](path, timeout=timeout)
+    return _OPENERS["pyav" if os.path.isdir(path) else backend](path, timeout=timeout)

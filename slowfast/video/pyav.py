@@ -14,6 +14,7 @@ import av
 import av.logging
 import numpy as np
 
+from slowfast.video.frames_folder import folder_problems, open_frames
 from slowfast.video.picture import Picture, words
 from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
 
@@ -183,7 +184,7 @@ class PyAVVideo:
                 raise VideoError(
                     self.path, f"not one frame can be decoded ({tally.reason or 'frame data are missing'})"
                 )
-            self.problems = tally.problems(stream)
+            self.problems = folder_problems(self.path) or tally.problems(stream)
 
 
 @dataclass
@@ -297,6 +298,8 @@ def _video_stream(container: av.container.InputContainer, path: str) -> av.Video
 
 def open_container(path: str | Path) -> av.container.InputContainer:
     """Open a container; only local files may be read, also by play lists, and tags in any encoding are borne with."""
+    if os.path.isdir(path):
+        return open_frames(path)
     return av.open(f"file:{os.path.abspath(path)}", options={"protocol_whitelist": "file"}, **_TAGS)
 
 

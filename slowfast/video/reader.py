@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from slowfast.lists.endings import numbered_images
 from slowfast.utils.errors import InputError
 
 DEFAULT_TIMEOUT = 120.0
@@ -89,7 +90,9 @@ def check_file(path: str | Path) -> None:
     except (OSError, ValueError) as error:
         raise VideoError(path, f"the file cannot be reached ({getattr(error, 'strerror', error)})") from None
     if stat.S_ISDIR(info.st_mode):
-        raise VideoError(path, "this is a folder, not a video file")
+        if os.access(path, os.R_OK) and numbered_images(os.listdir(path)):
+            return
+        raise VideoError(path, "this is a folder without numbered images, not a video file")
     if not stat.S_ISREG(info.st_mode):
         raise VideoError(path, "this is no regular file (a pipe, socket or device)")
     if info.st_size == 0:

@@ -70,6 +70,13 @@ def test_a_file_that_is_given_twice_is_answered_once(made, monkeypatch):
     ]  # fmt: skip
 
 
+def test_a_folder_of_images_is_one_video(tmp_path):
+    (tmp_path / "clip").mkdir()
+    for name in ("1.jpg", "2.jpg"):
+        (tmp_path / "clip" / name).touch()
+    assert find_videos([tmp_path]) == find_videos([tmp_path / "clip"]) == [("clip", tmp_path / "clip")]
+
+
 def test_weights_of_other_classes_are_refused(made):
     root, cfg, _ = made
     other = load_config(CONFIG, ["MODEL.NUM_CLASSES", "7"])

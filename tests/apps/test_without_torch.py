@@ -5,6 +5,7 @@ import sys
 
 
 def test_selection_and_vote_import_without_torch(repo):
-    script = "import sys; sys.modules['torch'] = None; import slowfast.apps.selection, slowfast.apps.vote"
+    modules = "slowfast.apps.selection, slowfast.apps.vote, slowfast.apps.formats.exchange"
+    script = f"import sys; sys.modules['torch'] = None; import {modules}"
     done = subprocess.run([sys.executable, "-c", script], cwd=repo, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -91,3 +91,14 @@ def test_what_was_not_recorded_is_unknown(plain):
 def test_plain_types_and_back():
     item = input_of_rows([b"a"], round=3)
     assert Input.from_plain(item.as_plain()) == item
+
+
+def test_a_folder_of_images_is_its_files(tmp_path):
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    (folder / "1.jpg").write_text("a")
+    first = room.clip_digest(str(folder), 0)
+    (folder / "2.jpg").write_text("a")
+    second = room.clip_digest(str(folder), 0)
+    (folder / "2.jpg").write_text("b")
+    assert len({first, second, room.clip_digest(str(folder), 0)}) == 3
