@@ -15,7 +15,7 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["slowfast", "slowfast.*"]),
-    package_data={"slowfast": ["**/*.yaml", "**/*.json", "**/*.safetensors"]},
+    package_data={"slowfast": ["**/*.yaml", "**/*.json", "**/*.safetensors", "**/*.html", "**/*.css", "**/*.js"]},
     install_requires=[
         "torch>=2.4",
         "torchvision>=0.19",
@@ -28,6 +28,7 @@ setup(
         "decord==0.6.0; platform_system == 'Linux' and platform_machine == 'x86_64'",
         "timm>=1.0.3",
         "pyyaml>=6",
+        "jinja2>=3.1",
         "tensorboard>=2.14",
         "safetensors>=0.4.1",
     ],

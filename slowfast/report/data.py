@@ -118,28 +118,71 @@ class StepResult:
 
 @dataclass(frozen=True)
 class PseudoRound:
-    """The pseudo-labels of one round, measured against the pool's withheld truth.
+    """The pseudo-labels of one round, measured against the pool's withheld truth where there is one.
 
     Attributes:
-        stage: 1 to 4.
+        stage: the round, from 1.
         selected: labelled rows.
         pool: rows of the pool.
-        precision: right ones among the labelled rows, percent.
+        precision: right ones among the labelled rows, percent; None where no truth is known.
         precision_K: float (K,), the same per given label.
         coverage_K: float (K,), labelled rows of each true class, percent.
+        estimated: precision as estimated without labels, percent.
+        shares_K: float (K,), labelled rows of each class among all labelled ones, percent.
+        changes: rows that kept their label of the round before, have another one, are new, are gone.
+        name: of the table; empty: its round.
     """
 
     stage: int
     selected: int
     pool: int
-    precision: float
-    precision_K: np.ndarray
-    coverage_K: np.ndarray
+    precision: float | None = None
+    precision_K: np.ndarray | None = None
+    coverage_K: np.ndarray | None = None
+    estimated: float | None = None
+    shares_K: np.ndarray | None = None
+    changes: tuple[int, int, int, int] | None = None
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the page calls it."""
+        return self.name or f"round {self.stage}"
 
     @property
     def coverage(self) -> float:
         """Labelled share of the pool in percent."""
         return 100.0 * self.selected / self.pool
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A table of percentages.
+
+    Attributes:
+        title: above it.
+        rows: names of its R rows.
+        columns: name to R values; NaN where there is none.
+    """
+
+    title: str
+    rows: list[str]
+    columns: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Lines over the epochs of some runs.
+
+    Attributes:
+        group: runs that are shown together.
+        title: what is measured, with its unit.
+        lines: run to its points (epoch, value), which are finite.
+    """
+
+    group: str
+    title: str
+    lines: dict[str, list[tuple[float, float]]]
 
 
 @dataclass(frozen=True)
@@ -184,6 +227,15 @@ class ReportData:
         clips: example clips.
         seconds: duration of every job.
         settings: what was run, name to text.
+        heats: tables of agreement.
+        curves: of the trainings.
+        voters: whose labels `films` hold.
+        films: clips of the list that can be filtered, as plain types: name `n`, address `f` or reason `e`, label `l`,
+            confidence `c`, margin `m`, truth `t`, per voter `v` [label, confidence] or None, rounds `r` [name, label].
+        films_text: the sentence above them.
+        notes: what could not be read or shown.
+        numbers: headline figures (value, text); empty: those of the demo.
+        lead: the sentence below the headline.
     """
 
     title: str
@@ -194,6 +246,17 @@ class ReportData:
     clips: list[ClipExample] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    heats: list[Heat] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    voters: list[str] = field(default_factory=list)
+    films: list[dict] = field(default_factory=list)
+    films_text: str = ""
+    notes: list[str] = field(default_factory=list)
+    numbers: list[tuple[str, str]] = field(default_factory=list)
+    lead: str = (
+        "From labelled clips in normal light and unlabelled dark clips to labels for the dark: what every step of the "
+        "method adds, measured on a dark test set on which nothing was chosen."
+    )
 
     @property
     def models(self) -> list[str]:

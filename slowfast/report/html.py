@@ -1,17 +1,51 @@
-"""The report: one page that needs no network and no other file. Legend: K classes."""
+"""Pages from templates: one file that needs no network and no other file. Names are text, never markup.
 
+Legend: K classes.
+"""
+
+import base64
+import hashlib
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import numpy as np
+from markupsafe import Markup
 
-from slowfast.report.data import MEAN, STEPS, VOTE, ClipExample, Guess, ReportData, title_of
+from slowfast.report.data import MEAN, STEPS, VOTE, ReportData, title_of
 from slowfast.report.images import data_uri, film_strip
-from slowfast.report.style import STYLE
-from slowfast.report.svg import CONTROL, confusion_plot, ladder_plot, legend, pseudo_plot
+from slowfast.report.svg import CONTROL, confusion_plot, curve_plot, ladder_plot, legend, pseudo_plot
 from slowfast.utils.files import write_text
 from slowfast.utils.progress import format_seconds
+
+TEMPLATES = Path(__file__).parent / "templates"
+# With more classes a matrix on a page is a grey square; its CSV holds the counts.
+LARGEST_MATRIX = 60
+
+
+def render(template: str, *, script: str, values: Any, folders: Sequence[Path] = (), **content: Any) -> str:
+    """Return a page as text.
+
+    Args:
+        template: a file of `folders` or of the report.
+        script: a file beside it, the only script that the page runs.
+        values: what the script reads, as plain types; None: the page has no script.
+        folders: of further templates.
+        content: what the template names.
+    """
+    loader = jinja2.FileSystemLoader([*folders, TEMPLATES])
+    pages = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    pages.filters.update(
+        seconds=format_seconds, title_of=title_of, strip=lambda frames_THWC: data_uri(film_strip(frames_THWC))
+    )
+    text = loader.get_source(pages, script)[0]
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    script_hash = "'none'" if values is None else f"'sha256-{digest}'"
+    content |= {"script": Markup(text), "script_hash": Markup(script_hash), "values": values}
+    return pages.get_template(template).render(**content)
 
 
 def write_report(path: str | Path, data: ReportData) -> None:
@@ -21,29 +55,26 @@ def write_report(path: str | Path, data: ReportData) -> None:
         path: the HTML file.
         data: what it shows; a section without content is left out.
     """
+    values = {"classes": data.class_names, "voters": data.voters, "clips": data.films} if data.films else None
     sections = [
-        ("ladder", "The ladder", _ladder(data), data.ladder),
-        ("labels", "Pseudo-labels", _pseudo_labels(data), data.rounds),
-        ("classes", "Class by class", _classes(data), data.steps),
-        ("clips", "Clips", _clips(data), data.clips),
-        ("time", "Time", _time(data), data.seconds),
-        ("settings", "Settings", _settings(data), data.settings),
+        ("notes", "What is missing", data.notes),
+        ("ladder", "The ladder", data.ladder),
+        ("labels", "Pseudo-labels", data.rounds),
+        ("agreement", "Agreement", data.heats),
+        ("classes", "Class by class", data.steps),
+        ("curves", "Curves", data.curves),
+        ("films", "Clips", data.films),
+        ("clips", "Clips", data.clips),
+        ("time", "Time", data.seconds),
+        ("settings", "Settings", data.settings),
     ]
-    shown = [section for section in sections if section[3]]
-    links = "".join(f'<a href="#{anchor}">{title}</a>' for anchor, title, *_ in shown)
-    body = "".join(f'<section id="{anchor}"><h2>{title}</h2>{text}</section>' for anchor, title, text, _ in shown)
-    write_text(
-        path,
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(data.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f'<header><h1>{escape(data.title)}</h1><p class="lead">From labelled clips in normal light and unlabelled dark '
-        "clips to labels for the dark: what every step of the method adds, measured on a dark test set on which "
-        f"nothing was chosen.</p>{_numbers(data)}<nav>{links}</nav></header>\n{body}\n</main>\n</body>\n</html>\n",
-    )
+    content = {**_ladder(data), **_rounds(data), **_classes(data), **_curves(data), **_times(data)}
+    content |= {"data": data, "title": data.title, "numbers": data.numbers or _numbers(data)}
+    content["sections"] = [(anchor, title) for anchor, title, shown in sections if shown]
+    write_text(path, render("page.html", script="page.js", values=values, **content))
 
 
-def _numbers(data: ReportData) -> str:
+def _numbers(data: ReportData) -> list[tuple[str, str]]:
     """Return the headline figures."""
     figures = [
         (data.top1("source_only", MEAN), "source networks on dark clips (mean)"),
@@ -51,178 +82,77 @@ def _numbers(data: ReportData) -> str:
         (data.top1("pseudo_4", MEAN), "after four pseudo-label rounds (mean)"),
         (data.top1("ensemble", VOTE), "final vote of five networks"),
     ]
-    boxes = [f"<div><b>{value:.1f} %</b><span>{text}</span></div>" for value, text in figures if value is not None]
-    return f'<div class="numbers">{"".join(boxes)}</div>'
+    return [(f"{value:.1f} %", text) for value, text in figures if value is not None]
 
 
-def _ladder(data: ReportData) -> str:
-    """Return plot, table and explanations of the steps."""
-    models = [*data.models, MEAN, VOTE]
-    cells = {(row.step, row.views, row.crops, row.model): row.top1 for row in data.ladder}
-    head = "".join(f'<th class="{model if model == VOTE else ""}">{escape(model)}</th>' for model in models)
-    rows = []
-    for step, views, crops in dict.fromkeys((row.step, row.views, row.crops) for row in data.ladder):
-        values = []
-        for model in models:
-            top1 = cells.get((step, views, crops, model))
-            style = model if model in (MEAN, VOTE) else ""
-            values.append(f'<td class="{style}">{"" if top1 is None else f"{top1:.1f}"}</td>')
-        title = escape(title_of(step))
-        style = ' class="control"' if step == CONTROL else ""
-        rows.append(f"<tr{style}><td>{title}</td><td>{views} x {crops}</td>{''.join(values)}</tr>")
-    return (
-        "<p>Top-1 accuracy in percent. Dots are single networks, the dashed line is their mean, the thick line their "
-        "vote (the mean of their probabilities). The shaded control does without pseudo-labels.</p>"
-        f'<div class="card">{ladder_plot(data)}{legend(data)}</div>'
-        f'<div class="card"><table><thead><tr><th>step</th><th>views</th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-        f'<h3>What each step does</h3><dl class="steps">{_explanations(data)}</dl>'
-    )
-
-
-def _explanations(data: ReportData) -> str:
-    """Return what the steps of the ladder do; steps with one text share an entry."""
+def _ladder(data: ReportData) -> dict[str, Any]:
+    """Return plot, table and explanations of the steps; steps with one text share an entry."""
     named = {row.step for row in data.ladder}
     titles: dict[str, list[str]] = {}
     for step in STEPS:
         if step.name in named:
             titles.setdefault(step.text, []).append(step.title)
-    entries = []
-    for text, group in titles.items():
-        title = group[0] if len(group) == 1 else f"{group[0]} to {group[-1].split()[-1]}"
-        entries.append(f"<div><dt>{escape(title)}</dt><dd>{escape(text)}</dd></div>")
-    return "".join(entries)
+    return {
+        "models": [*data.models, MEAN, VOTE],
+        "cells": {(row.step, row.views, row.crops, row.model): row.top1 for row in data.ladder},
+        "rungs": list(dict.fromkeys((row.step, row.views, row.crops) for row in data.ladder)),
+        "explanations": [
+            (group[0] if len(group) == 1 else f"{group[0]} to {group[-1].split()[-1]}", text)
+            for text, group in titles.items()
+        ],
+        "ladder_plot": ladder_plot(data),
+        "legend": legend(data),
+        "control": CONTROL if CONTROL in named else None,
+    }
 
 
-def _pseudo_labels(data: ReportData) -> str:
+def _rounds(data: ReportData) -> dict[str, Any]:
     """Return quality and quantity of the pseudo-labels per round and class."""
-    rows = [
-        f"<tr><td>round {entry.stage}</td><td>{entry.selected}</td><td>{entry.pool}</td>"
-        f"<td>{entry.coverage:.1f}</td><td>{entry.precision:.1f}</td></tr>"
-        for entry in data.rounds
+    tables = (
+        ("Precision by given label", "precision_K"),
+        ("Coverage by true class", "coverage_K"),
+        ("Class shares", "shares_K"),
+    )
+    heats = [
+        (title, {entry.title: getattr(entry, name) for entry in data.rounds if getattr(entry, name) is not None})
+        for title, name in tables
     ]
-    tables = []
-    for title, name in (("Precision by given label", "precision_K"), ("Coverage by true class", "coverage_K")):
-        values = {f"round {entry.stage}": getattr(entry, name) for entry in data.rounds}
-        tables.append(f'<div class="card"><h3>{title}, %</h3>{_heat_table(data.class_names, values)}</div>')
-    return (
-        "<p>Before each round the voters label the unlabelled dark pool and keep what they trust. Precision is the "
-        "share of right ones among the kept labels, coverage the share of the pool that was kept. The pool's truth is "
-        "used for this measurement only.</p>"
-        f'<div class="two"><div class="card">{pseudo_plot(data.rounds)}<p class="legend"><span class="key">'
-        '<i class="dot precision"></i>precision, %</span><span class="key"><i class="dot coverage"></i>coverage, %'
-        "</span></p></div>"
-        '<div class="card"><table><thead><tr><th></th><th>kept</th><th>pool</th><th>coverage, %</th>'
-        f"<th>precision, %</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>{''.join(tables)}</div>"
-    )
+    return {
+        "round_heats": [(title, columns) for title, columns in heats if columns],
+        "measured": any(entry.precision is not None for entry in data.rounds),
+        "estimated": any(entry.estimated is not None for entry in data.rounds),
+        "changes": [entry for entry in data.rounds if entry.changes],
+        "pseudo_plot": pseudo_plot(data.rounds),
+    }
 
 
-def _classes(data: ReportData) -> str:
+def _classes(data: ReportData) -> dict[str, Any]:
     """Return accuracy per class and confusion matrices of every step's vote."""
-    values = {title_of(result.step): result.per_class_K for result in data.steps}
-    figures = []
-    for result in data.steps:
-        top1 = data.top1(result.step, VOTE)
-        accuracy = "" if top1 is None else f" <span>{top1:.1f} %</span>"
-        figures.append(
-            f"<figure><figcaption>{escape(title_of(result.step))}{accuracy}</figcaption>"
-            f"{confusion_plot(result, data.class_names)}</figure>"
-        )
-    return (
-        "<p>The fused prediction of every step, class by class: the share of each class that was recognised, in "
-        f'percent.</p><div class="card">{_heat_table(data.class_names, values, turned=True)}</div>'
-        "<h3>Confusion matrices</h3><p>Rows are the truth, columns the label given; green is right, red is wrong, "
-        "and a stronger colour is a larger share of the row. Point at a cell for its count.</p>"
-        f'<div class="card matrices">{"".join(figures)}</div>'
-    )
+    few = len(data.class_names) <= LARGEST_MATRIX
+    return {
+        "per_class": {title_of(result.step): np.asarray(result.per_class_K).tolist() for result in data.steps},
+        "matrices": [
+            (result.step, data.top1(result.step, VOTE), confusion_plot(result, data.class_names))
+            for result in data.steps
+            if few
+        ],
+    }
 
 
-def _heat_table(class_names: Sequence[str], columns: dict[str, np.ndarray], turned: bool = False) -> str:
-    """Return a table of percentages with one shaded row per class; `turned` slants the column names."""
-    wrap = ('<th class="turned"><div>', "</div></th>") if turned else ('<th class="heat">', "</th>")
-    head = "".join(f"{wrap[0]}{escape(name)}{wrap[1]}" for name in columns)
-    rows = []
-    for index, name in enumerate(class_names):
-        cells = [_heat_cell(float(values_K[index])) for values_K in columns.values()]
-        rows.append(f"<tr><td>{escape(name)}</td>{''.join(cells)}</tr>")
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+def _curves(data: ReportData) -> dict[str, Any]:
+    """Return the plots of every group of runs; a line has one colour on the whole page."""
+    lines = list(dict.fromkeys(name for curve in data.curves for name in curve.lines))
+    groups: dict[str, list[str]] = {}
+    for curve in data.curves:
+        groups.setdefault(curve.group, []).append(curve_plot(curve, lines))
+    return {"curves": list(groups.items()), "curve_lines": lines}
 
 
-def _heat_cell(percent: float) -> str:
-    """Return a table cell shaded by its value."""
-    if np.isnan(percent):
-        return '<td class="heat note">none</td>'
-    return f'<td class="heat" style="background:rgb(var(--heat) / {0.65 * percent / 100:.2f})">{percent:.0f}</td>'
-
-
-def _clips(data: ReportData) -> str:
-    """Return example clips before and after gamma with truth and labels."""
-    cards = "".join(_clip(clip, data.class_names) for clip in data.clips)
-    return (
-        "<p>Dark test clips drawn at random, at least one of every class where there are enough: left as recorded, "
-        "right after gamma. Below, the label and confidence of the source networks and those of the last step.</p>"
-        f'<div class="clips">{cards}</div>'
-    )
-
-
-def _clip(clip: ClipExample, class_names: Sequence[str]) -> str:
-    """Return one card."""
-    films = "".join(
-        _film(frames_THWC, f"{clip.name}, {what}")
-        for frames_THWC, what in ((clip.dark_THWC, "as recorded"), (clip.bright_THWC, "after gamma"))
-    )
-    return (
-        f'<article class="clip"><div class="pair">{films}</div><dl>'
-        f"<dt>{escape(clip.name)}</dt><dd><b>{escape(class_names[clip.truth])}</b></dd>"
-        f"<dt>source networks</dt>{_guess(clip.before, clip.truth, class_names)}"
-        f"<dt>final</dt>{_guess(clip.after, clip.truth, class_names)}</dl></article>"
-    )
-
-
-def _film(frames_THWC: np.ndarray, label: str) -> str:
-    """Return frames as a strip that the style sheet plays."""
-    count, height, width, _ = frames_THWC.shape
-    still = " still" if count == 1 else ""
-    return (
-        f'<div class="film{still}" role="img" aria-label="{escape(label)}" style="--n:{count};--ratio:{width}/{height};'
-        f'--img:url({data_uri(film_strip(frames_THWC))})"></div>'
-    )
-
-
-def _guess(guess: Guess, truth: int, class_names: Sequence[str]) -> str:
-    """Return a label with its confidence, marked right or wrong."""
-    if guess.label < 0:
-        return '<dd class="no">not read</dd>'
-    style, mark = ("ok", "&#10003;") if guess.label == truth else ("no", "&#10007;")
-    return f'<dd class="{style}">{escape(class_names[guess.label])} {100 * guess.confidence:.0f} % {mark}</dd>'
-
-
-def _time(data: ReportData) -> str:
+def _times(data: ReportData) -> dict[str, Any]:
     """Return the durations summed by kind of job, and all of them; `wall` is the time of the whole run."""
     jobs = {name: seconds for name, seconds in data.seconds.items() if name != "wall"}
     kinds: dict[str, float] = {}
     for name, seconds in jobs.items():
         kind = name.split("-")[0]
         kinds[kind] = kinds.get(kind, 0.0) + seconds
-    wall = f"The whole run took {format_seconds(data.seconds['wall'])}. " if "wall" in data.seconds else ""
-    return (
-        f"<p>{wall}Time per kind of job; jobs run side by side, so the whole run is shorter than their sum.</p>"
-        f'<div class="card">{_bars(kinds)}<details><summary>every job</summary>{_bars(jobs)}</details></div>'
-    )
-
-
-def _bars(seconds: dict[str, float]) -> str:
-    """Return a table of durations with bars."""
-    most = max([*seconds.values(), 1e-9])
-    rows = [
-        f'<tr><td>{escape(name)}</td><td>{format_seconds(value)}</td><td class="wide">'
-        f'<span class="bar" style="width:{100 * value / most:.1f}%"></span></td></tr>'
-        for name, value in seconds.items()
-    ]
-    return f"<table><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _settings(data: ReportData) -> str:
-    """Return what was run."""
-    rows = [f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in data.settings.items()]
-    return f'<div class="card"><table><tbody>{"".join(rows)}</tbody></table></div>'
+    return {"jobs": jobs, "kinds": kinds}

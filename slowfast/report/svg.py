@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from slowfast.report.data import MEAN, VOTE, PseudoRound, ReportData, StepResult, title_of
+from slowfast.report.data import MEAN, VOTE, Curve, PseudoRound, ReportData, StepResult, title_of
 
 CONTROL = "no_pseudo"
 
@@ -109,21 +109,51 @@ def legend(data: ReportData) -> str:
 
 def pseudo_plot(rounds: Sequence[PseudoRound]) -> str:
     """Return precision and coverage of the pseudo-labels of every round as pairs of bars."""
-    axes, bar = _Axes(columns=len(rounds), step=120, height=200), 38
+    axes, bar = _Axes(columns=len(rounds), step=130, height=200), 36
     parts = [axes.grid()]
     for index, entry in enumerate(rounds):
-        x = axes.x(index)
-        parts.append(
-            f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{axes.bottom + 20}">round {entry.stage}</text>'
-        )
-        for style, value, place in (("precision", entry.precision, x - bar - 3), ("coverage", entry.coverage, x + 3)):
+        x, name = axes.x(index), entry.title if len(entry.title) < 18 else f"{entry.title[:16]}..."
+        parts.append(f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{axes.bottom + 20}">{escape(name)}</text>')
+        figures = (("precision", entry.precision), ("estimate", entry.estimated), ("coverage", entry.coverage))
+        bars = [(style, value) for style, value in figures if value is not None]
+        for place, (style, value) in enumerate(bars):
+            left = x + (place - len(bars) / 2) * (bar + 4) + 2
             y, tall = axes.y(value), f"{axes.bottom - axes.y(value):.1f}"
             parts.append(
-                f'<rect class="{style}" x="{place:.1f}" y="{y:.1f}" width="{bar}" height="{tall}" rx="2">'
-                f"<title>round {entry.stage}, {style}: {value:.1f} %</title></rect>"
-                f'<text class="value" x="{place + bar / 2:.1f}" y="{y - 5:.1f}">{value:.0f}</text>'
+                f'<rect class="{style}" x="{left:.1f}" y="{y:.1f}" width="{bar}" height="{tall}" rx="2">'
+                f"<title>{escape(entry.title)}, {style}: {value:.1f} %</title></rect>"
+                f'<text class="value" x="{left + bar / 2:.1f}" y="{y - 5:.1f}">{value:.0f}</text>'
             )
     return _svg("pseudo", axes.right + 10, axes.bottom + 32, "Precision and coverage of the pseudo-labels", parts)
+
+
+def curve_plot(curve: Curve, names: Sequence[str], width: int = 320, height: int = 150) -> str:
+    """Return lines over epochs; the colour of a line is its place in `names`."""
+    points = np.array([point for line in curve.lines.values() for point in line], dtype=np.float64).reshape(-1, 2)
+    (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+    y0, y1 = (y0, y1) if y1 > y0 else (y0 - 0.5 * abs(y0) - 1e-9, y1 + 0.5 * abs(y1) + 1e-9)
+    left, right, top, bottom = 52, width - 10, 26, height - 22
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return left + (right - left) * (x - x0) / max(x1 - x0, 1e-9), bottom - (bottom - top) * (y - y0) / (y1 - y0)
+
+    parts = [f'<text class="tick" x="{left - 44}" y="14">{escape(curve.title)}</text>']
+    for value in (y0, (y0 + y1) / 2, y1):
+        y = place(x0, value)[1]
+        parts.append(
+            f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick" text-anchor="end" x="{left - 6}" y="{y + 4:.1f}">{value:.3g}</text>'
+        )
+    for value, anchor in ((x0, "start"), (x1, "end")):
+        x = place(value, y0)[0]
+        parts.append(f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{height - 6}">{value:.3g}</text>')
+    for name, line in curve.lines.items():
+        road = [place(*point) for point in line]
+        dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in (road if len(road) < 30 else ()))
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in road)
+        tip = escape(f"{name}: last {line[-1][1]:.4g}")
+        parts.append(f'<g class="v{names.index(name) % 6}"><title>{tip}</title><polyline points="{path}"/>{dots}</g>')
+    return _svg("curve", width, height, f"{curve.title} of {curve.group}", parts)
 
 
 def confusion_plot(result: StepResult, class_names: Sequence[str], cell: int = 15) -> str:
