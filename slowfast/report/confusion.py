@@ -36,5 +36,6 @@ def write_confusion(stem: str | Path, matrix_KK: np.ndarray, class_names: Sequen
     rows.writerows([name, *counts_K] for name, counts_K in zip(class_names, np.asarray(matrix_KK).tolist()))
     write_text(table, text.getvalue())
     plot = confusion_plot(StepResult(stem.name, np.empty(0), matrix_KK), class_names)
-    write_text(picture, plot.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(">", f">{_STYLE}", 1))
+    plot = plot.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    write_text(picture, plot.replace(">", f">{_STYLE}", 1))
     return table, picture

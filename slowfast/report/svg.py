@@ -113,7 +113,9 @@ def pseudo_plot(rounds: Sequence[PseudoRound]) -> str:
     parts = [axes.grid()]
     for index, entry in enumerate(rounds):
         x, name = axes.x(index), entry.title if len(entry.title) < 18 else f"{entry.title[:16]}..."
-        parts.append(f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{axes.bottom + 20}">{escape(name)}</text>')
+        parts.append(
+            f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{axes.bottom + 20}">{escape(name)}</text>'
+        )
         figures = (("precision", entry.precision), ("estimate", entry.estimated), ("coverage", entry.coverage))
         bars = [(style, value) for style, value in figures if value is not None]
         for place, (style, value) in enumerate(bars):

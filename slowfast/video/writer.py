@@ -11,7 +11,13 @@ from slowfast.utils.files import atomic_write
 
 
 def write_h264(
-    path: str | Path, frames: Iterable[np.ndarray], *, fps: float, crf: float, preset: str = "ultrafast"
+    path: str | Path,
+    frames: Iterable[np.ndarray],
+    *,
+    fps: float,
+    crf: float,
+    preset: str = "ultrafast",
+    faststart: bool = False,
 ) -> None:
     """Write a clip atomically; equal frames give equal bytes, and the encoder decides alike on every processor.
 
@@ -22,11 +28,13 @@ def write_h264(
         fps: frames per second.
         crf: constant rate factor of x264, 0 lossless to 51 worst.
         preset: speed preset of x264.
+        faststart: the index stands before the frames, so that a browser plays the clip while it loads.
 
     Raises:
         ValueError: when there is no frame.
     """
-    with atomic_write(path) as aside, av.open(str(aside), "w", format="mp4") as container:
+    options = {"movflags": "faststart"} if faststart else {}
+    with atomic_write(path) as aside, av.open(str(aside), "w", format="mp4", options=options) as container:
         stream = None
         for frame_HWC in frames:
             height, width = frame_HWC.shape[:2]

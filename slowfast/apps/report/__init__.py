@@ -1,0 +1,1 @@
+"""The report of any run or schedule from what lies in its folders."""
