@@ -38,8 +38,10 @@ def write_film(source: str | Path, target: str | Path, gamma: float) -> None:
 
 def _fit(frame_HWC: np.ndarray) -> np.ndarray:
     """Return a frame scaled into the middle of a black field of one size for all clips."""
-    image = Image.fromarray(frame_HWC)
-    image.thumbnail((WIDTH, HEIGHT), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    rows, columns = frame_HWC.shape[:2]
+    scale = min(WIDTH / columns, HEIGHT / rows)
+    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+    image = Image.fromarray(frame_HWC).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     field = Image.new("RGB", (WIDTH, HEIGHT))
     field.paste(image, ((WIDTH - image.width) // 2, (HEIGHT - image.height) // 2))
     return np.asarray(field)

@@ -22,7 +22,7 @@ def write_confusion(stem: str | Path, matrix_KK: np.ndarray, class_names: Sequen
 
     Args:
         stem: path of a test without its ending, such as `.../testx8x56x1x1`.
-        matrix_KK: int (K, K), rows are the truth; from `confusion_matrix`.
+        matrix_KK: int (K, K), rows are the truth; from `slowfast.utils.scores.confusion_matrix`.
         class_names: K names.
 
     Returns:

@@ -61,7 +61,8 @@ class _Axes:
 def ladder_plot(data: ReportData) -> str:
     """Return the accuracy of every voter, their mean and their vote over the steps."""
     columns = list(dict.fromkeys((row.step, row.views, row.crops) for row in data.ladder))
-    axes = _Axes(columns=len(columns), step=66, height=300)
+    long = any(len(_short(title_of(step))) > 14 for step, *_ in columns)
+    axes = _Axes(columns=len(columns), step=max(66, 640 // max(len(columns), 1)), height=300, left=104 if long else 44)
     steps = [step for step, *_ in columns]
     parts = [axes.grid()]
     for index, (step, views, crops) in enumerate(columns):
@@ -70,7 +71,7 @@ def ladder_plot(data: ReportData) -> str:
                 f'<rect class="band" x="{axes.x(index) - axes.step / 2:.1f}" y="{axes.top}" width="{axes.step}" '
                 f'height="{axes.height}"/>'
             )
-        name = title_of(step) + (f" {views}x{crops}" if steps.count(step) > 1 else "")
+        name = _short(title_of(step)) + (f" {views}x{crops}" if steps.count(step) > 1 else "")
         place = f"{axes.x(index) + 4:.1f} {axes.bottom + 16}"
         parts.append(
             f'<text class="tick" text-anchor="end" transform="translate({place}) rotate(-35)">{escape(name)}</text>'
@@ -80,7 +81,12 @@ def ladder_plot(data: ReportData) -> str:
         points = [(index, steps[index], top1[column]) for index, column in enumerate(columns) if column in top1]
         style = model if model in (MEAN, VOTE) else f"v{order % 6}"
         parts.append(f'<g class="{style}">{_line(axes, model, points)}</g>')
-    return _svg("ladder", axes.right + 10, axes.bottom + 96, "Top-1 accuracy over the steps", parts)
+    return _svg("ladder", axes.right + 10, axes.bottom + (126 if long else 96), "Top-1 accuracy over the steps", parts)
+
+
+def _short(title: str, length: int = 24) -> str:
+    """Return a title as it fits below a column."""
+    return title if len(title) <= length else f"{title[: length - 2]}.."
 
 
 def _line(axes: _Axes, model: str, points: list[tuple[int, str, float]]) -> str:
@@ -112,7 +118,7 @@ def pseudo_plot(rounds: Sequence[PseudoRound]) -> str:
     axes, bar = _Axes(columns=len(rounds), step=130, height=200), 36
     parts = [axes.grid()]
     for index, entry in enumerate(rounds):
-        x, name = axes.x(index), entry.title if len(entry.title) < 18 else f"{entry.title[:16]}..."
+        x, name = axes.x(index), _short(entry.title)
         parts.append(
             f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{axes.bottom + 20}">{escape(name)}</text>'
         )
@@ -146,7 +152,7 @@ def curve_plot(curve: Curve, names: Sequence[str], width: int = 320, height: int
             f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text class="tick" text-anchor="end" x="{left - 6}" y="{y + 4:.1f}">{value:.3g}</text>'
         )
-    for value, anchor in ((x0, "start"), (x1, "end")):
+    for value, anchor in {x0: "start", x1: "end"}.items():
         x = place(value, y0)[0]
         parts.append(f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{height - 6}">{value:.3g}</text>')
     for name, line in curve.lines.items():

@@ -12,16 +12,9 @@ from slowfast.ensemble.label_free import signed_margin
 from slowfast.lists.names import video_key
 from slowfast.report import Heat, LadderRow, PseudoRound, StepResult
 from slowfast.report.data import MEAN, VOTE
-from slowfast.report.measures import (
-    accuracy,
-    confusion_matrix,
-    fuse,
-    per_class_accuracy,
-    per_class_coverage,
-    per_class_precision,
-    predicted_labels,
-)
+from slowfast.report.measures import fuse, per_class_accuracy, per_class_coverage, per_class_precision
 from slowfast.utils.errors import InputError
+from slowfast.utils.scores import accuracy, confusion_matrix, predicted_labels
 
 
 @dataclass
@@ -37,6 +30,7 @@ class Rung:
         truth_N: int64 (N,), -1 unknown.
         folder: where the videos lie, None unknown.
         gamma: of the test.
+        several: whether there are other splits.
     """
 
     step: str
@@ -47,11 +41,13 @@ class Rung:
     truth_N: np.ndarray
     folder: Path | None
     gamma: float
+    several: bool = False
 
     @property
     def title(self) -> str:
         """How the page names it beside others."""
-        return f"{self.step}, {self.test.split}{self.test.rest.replace('_', ' ')}"
+        split = f", {self.test.split}" if self.several else ""
+        return f"{self.step}{split}{self.test.rest.replace('_', ' ')}"
 
     @property
     def labels_N(self) -> np.ndarray:
@@ -84,6 +80,7 @@ def rungs_of(found: Found, truth: Mapping[str, int]) -> list[Rung]:
         for test in run.tests:
             groups.setdefault((run.step, test), []).append(run)
     rungs = []
+    several = len({test.split for _, test in groups}) > 1
     for (step, test), runs in groups.items():
         names: dict[str, str] = {}
         known: dict[str, int] = {}
@@ -106,7 +103,7 @@ def rungs_of(found: Found, truth: Mapping[str, int]) -> list[Rung]:
         gamma = float((runs[0].data.get("GAMMA") or {}).get("TEST", 0.25))
         fused_NK = fuse(list(probs.values()))
         folder = runs[0].video_folder(test.split)
-        rungs.append(Rung(step, test, list(names.values()), probs, fused_NK, truth_N, folder, gamma))
+        rungs.append(Rung(step, test, list(names.values()), probs, fused_NK, truth_N, folder, gamma, several))
     return rungs
 
 

@@ -41,14 +41,14 @@ function film(clip) {
 function card(clip) {
   const made = node("article", undefined, "clip"), list = node("dl");
   const row = (name, text, style) => list.append(node("dt", name), node("dd", text, style));
-  row(clip.n, clip.t < 0 ? "" : nameOf(clip.t));
+  if (clip.t >= 0) row("truth", nameOf(clip.t));
   const mark = (label) => (clip.t < 0 ? "" : label === clip.t ? "ok" : "no");
   const sign = (label) => ({ "": "", ok: " ✓", no: " ✗" })[mark(label)];
   row(clip.v.length > 1 ? "together" : "label", `${nameOf(clip.l)} ${percent(clip.c)}${sign(clip.l)}`, mark(clip.l));
   if (clip.v.length > 1) clip.v.forEach((vote, index) => vote &&
     row(voters[index], `${nameOf(vote[0])} ${percent(vote[1])}${sign(vote[0])}`, mark(vote[0])));
   clip.r.forEach(([round, label]) => row(round, `kept as ${nameOf(label)}${sign(label)}`, mark(label)));
-  made.append(film(clip), list);
+  made.append(film(clip), node("h3", clip.n), list);
   return made;
 }
 
