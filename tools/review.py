@@ -13,8 +13,8 @@ from slowfast.utils import cli
 def parse() -> argparse.Namespace:
     """Return the arguments of the command line."""
     parser = cli.make_parser(
-        "Show pseudo-labelled clips on a page for this machine only, the most useful ones first, and keep what a person "
-        "decides in TABLE.review.jsonl. --export writes the corrected table, and corrections for --fixed.",
+        "Show pseudo-labelled clips on a page for this machine only, the most useful ones first, and keep what a "
+        "person decides in TABLE.review.jsonl. --export writes the corrected table, and corrections for --fixed.",
         "python tools/review.py data/real/pseudo/stage1.csv --videos data/real/dark",
     )
     parser.add_argument("table", metavar="TABLE.csv", help="pseudo-labels")

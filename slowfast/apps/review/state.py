@@ -166,7 +166,7 @@ def open_review(
         rows = table_rows(
             LabelTable(found.video_names, found.video_labels, clip_probabilities(found), str(pkl)), table.names
         )
-        voters.append((f"{pkl.parent.name}" if pkl.parent.name else pkl.stem, rows))
+        voters.append((pkl.parent.name, rows))
         names = names or list(found.class_names or [])
     for other in tables:
         rows = read_table(other)
