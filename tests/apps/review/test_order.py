@@ -23,7 +23,8 @@ def table_of(count: int, classes: int = 3, seed: int = 0) -> tuple[LabelTable, n
 
 def decide(table: LabelTable, truth_N, rows) -> dict[str, Decision]:
     return {
-        table.names[row]: Decision(table.names[row], "correct", int(truth_N[row]), int(table.labels[row])) for row in rows
+        table.names[row]: Decision(table.names[row], "correct", int(truth_N[row]), int(table.labels[row]))
+        for row in rows
     }
 
 
