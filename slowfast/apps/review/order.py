@@ -13,7 +13,6 @@ import numpy as np
 
 from slowfast.apps.review.journal import Decision
 from slowfast.ensemble.label_free import signed_margin
-from slowfast.lists.names import video_key
 from slowfast.lists.tables import LabelTable
 
 _Z = 1.959964  # of a 95 % interval
@@ -62,28 +61,34 @@ def random_order(table: LabelTable) -> np.ndarray:
 
 
 def estimate(
-    table: LabelTable, useful_N: np.ndarray, random_N: np.ndarray, decided: Mapping[str, Decision]
+    labels_N: np.ndarray, useful_N: np.ndarray, random_N: np.ndarray, decided: Mapping[int, Decision]
 ) -> Estimate:
     """Return the precision of a table from what was decided; a corrected or rejected label was wrong.
 
     The first stratum is the longest beginning of the useful order without a gap, the sample the longest beginning of
     the random order without one, less the first stratum. The interval is Wilson's (1927) with the finite population's
     number of clips.
+
+    Args:
+        labels_N: int (N,) labels of the table.
+        useful_N: from `useful_order`.
+        random_N: from `random_order`.
+        decided: row to decision.
     """
-    states = [decided.get(video_key(name)) for name in table.names]
-    right_N = np.array([state is not None and state.label == label for state, label in zip(states, table.labels)])
-    known_N = np.array([state is not None for state in states])
+    known_N, right_N = np.zeros((2, len(labels_N)), bool)
+    for row, state in decided.items():
+        known_N[row], right_N[row] = True, state.label == labels_N[row]
     first = useful_N[: _whole(known_N[useful_N])]
-    in_first_N = np.zeros(len(states), bool)
+    in_first_N = np.zeros(len(labels_N), bool)
     in_first_N[first] = True
     drawn = random_N[: _whole(known_N[random_N])]
     drawn = drawn[~in_first_N[drawn]]
-    rest = len(states) - len(first)
+    rest = len(labels_N) - len(first)
     middle, low, high = _wilson(int(right_N[drawn].sum()), len(drawn), rest)
     certain = int(right_N[first].sum())
     if rest and not len(drawn):
-        return Estimate(math.nan, certain / len(states), (certain + rest) / len(states), len(first), 0)
-    ends = [(certain + rest * share) / len(states) for share in (middle, low, high)]
+        return Estimate(math.nan, certain / len(labels_N), (certain + rest) / len(labels_N), len(first), 0)
+    ends = [(certain + rest * share) / len(labels_N) for share in (middle, low, high)]
     return Estimate(*ends, len(first), len(drawn))
 
 

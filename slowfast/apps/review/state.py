@@ -41,8 +41,9 @@ class Review:
 
     def __post_init__(self) -> None:
         votes = [np.where(np.isnan(p_NK[:, 0]), -1, np.nan_to_num(p_NK).argmax(axis=1)) for _, p_NK in self.voters]
-        self._useful_N = useful_order(self.table, np.array(votes) if votes else None).tolist()
-        self._random_N = random_order(self.table).tolist()
+        self._useful_N = useful_order(self.table, np.array(votes) if votes else None)
+        self._random_N = random_order(self.table)
+        self._orders = (self._useful_N.tolist(), self._random_N.tolist())
         self._row_of = {video_key(name): row for row, name in enumerate(self.table.names)}
         self._shown: dict[str, tuple[int, float]] = {}
         self._skipped: dict[str, set[int]] = {}
@@ -53,23 +54,28 @@ class Review:
         with self._lock:
             state = self.state()
             now = time.monotonic()
-            decided = self.journal.decided
+            decided = self._decided()
             taken = np.zeros(len(self.table.names), bool)
-            taken[[self._row_of[key] for key in decided if key in self._row_of]] = True
+            taken[list(decided)] = True
             left = int((~taken).sum())
             taken[[row for other, (row, since) in self._shown.items() if other != tab and now - since < LEASE]] = True
             skipped = [row for row in self._skipped.get(tab, ()) if not taken[row]]
             later = taken.copy()
             later[skipped] = True
-            rows = next_rows(self._useful_N, self._random_N, later, len(decided), AHEAD + 1)
+            rows = next_rows(*self._orders, later, len(decided), AHEAD + 1)
             if not rows and skipped:
                 self._skipped[tab].clear()
-                rows = next_rows(self._useful_N, self._random_N, taken, len(decided), AHEAD + 1)
+                rows = next_rows(*self._orders, taken, len(decided), AHEAD + 1)
             self._shown.pop(tab, None)
             if rows:
                 self._shown[tab] = (rows[0], now)
             clip = self.clip(rows[0]) if rows else None
             return {"clip": clip, "ahead": rows[1:], "left": left, "state": state}
+
+    def _decided(self) -> dict[int, Decision]:
+        """Return the decisions by row, without those of clips that this table does not have."""
+        found = ((self._row_of.get(key), decision) for key, decision in self.journal.decided.items())
+        return {row: decision for row, decision in found if row is not None}
 
     def clip(self, row: int) -> dict[str, Any]:
         """Return what the page shows of a clip."""
@@ -124,14 +130,14 @@ class Review:
         """Return counts and the estimate of the precision, with what other processes decided."""
         with self._lock:
             self.journal.refresh()
-            decided = self.journal.decided
-            here = [one for key, one in decided.items() if key in self._row_of]
-            measured = estimate(self.table, np.array(self._useful_N), np.array(self._random_N), decided)
+            decided = self._decided()
+            here = list(decided.values())
+            measured = estimate(self.table.labels, self._useful_N, self._random_N, decided)
             known = measured.precision == measured.precision
             return {
                 "clips": len(self.table.names), "decided": len(here),
                 **{kind: sum(one.decision == kind for one in here) for kind in (CONFIRM, CORRECT, REJECT)},
-                "unknown": len(decided) - len(here), "damaged": self.journal.damaged,
+                "unknown": len(self.journal.decided) - len(here), "damaged": self.journal.damaged,
                 "precision": measured.precision if known else None, "low": measured.low, "high": measured.high,
                 "reviewed": measured.reviewed, "sampled": measured.sampled,
             }  # fmt: skip

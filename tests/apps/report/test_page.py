@@ -10,7 +10,6 @@ from slowfast.apps.report.make import Options, make_report
 from ..browser import Browser, overflow, start_browser
 from .schedule import CLASSES, HOSTILE, make_schedule
 
-
 pytestmark = pytest.mark.slow
 
 
