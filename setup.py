@@ -43,6 +43,7 @@ setup(
             "onnxscript",
         ],
         "huggingface": ["transformers>=5"],
+        "browser": ["playwright>=1.40"],
         "workflow": ["snakemake>=8"],
         "cluster": ["snakemake>=8", "snakemake-executor-plugin-slurm>=1"],
         "torchcodec": ["torchcodec>=0.1"],

@@ -92,6 +92,7 @@ class LadderRow:
         views: temporal views of a video.
         crops: crops of a view.
         top1: percent.
+        group: what the step was measured on; no line joins steps of two groups.
     """
 
     step: str
@@ -99,6 +100,7 @@ class LadderRow:
     views: int
     crops: int
     top1: float
+    group: str = ""
 
 
 @dataclass(frozen=True)

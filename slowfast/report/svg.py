@@ -76,11 +76,13 @@ def ladder_plot(data: ReportData) -> str:
         parts.append(
             f'<text class="tick" text-anchor="end" transform="translate({place}) rotate(-35)">{escape(name)}</text>'
         )
+    group_of = {(row.step, row.views, row.crops): row.group for row in data.ladder}
     for order, model in enumerate([*data.models, MEAN, VOTE]):
         top1 = {(row.step, row.views, row.crops): row.top1 for row in data.ladder if row.model == model}
         points = [(index, steps[index], top1[column]) for index, column in enumerate(columns) if column in top1]
+        groups = [group_of[columns[index]] for index, *_ in points]
         style = model if model in (MEAN, VOTE) else f"v{order % 6}"
-        parts.append(f'<g class="{style}">{_line(axes, model, points)}</g>')
+        parts.append(f'<g class="{style}">{_line(axes, model, points, groups)}</g>')
     return _svg("ladder", axes.right + 10, axes.bottom + (126 if long else 96), "Top-1 accuracy over the steps", parts)
 
 
@@ -89,10 +91,12 @@ def _short(title: str, length: int = 24) -> str:
     return title if len(title) <= length else f"{title[: length - 2]}.."
 
 
-def _line(axes: _Axes, model: str, points: list[tuple[int, str, float]]) -> str:
+def _line(axes: _Axes, model: str, points: list[tuple[int, str, float]], groups: list[str]) -> str:
     """Return one model's line and dots; the line leaves out the control, the vote is labelled with its values."""
-    road = [f"{axes.x(index):.1f},{axes.y(top1):.1f}" for index, step, top1 in points if step != CONTROL]
-    parts = [f'<polyline points="{" ".join(road)}"/>']
+    roads: dict[str, list[str]] = {}
+    for group, (index, step, top1) in zip(groups, points):
+        roads.setdefault(group, []).extend([f"{axes.x(index):.1f},{axes.y(top1):.1f}"] if step != CONTROL else [])
+    parts = [f'<polyline points="{" ".join(road)}"/>' for road in roads.values()]
     for index, step, top1 in points:
         x, y = axes.x(index), axes.y(top1)
         title = escape(f"{model}, {title_of(step)}: {top1:.1f} %")
@@ -150,7 +154,7 @@ def curve_plot(curve: Curve, names: Sequence[str], width: int = 320, height: int
         y = place(x0, value)[1]
         parts.append(
             f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick" text-anchor="end" x="{left - 6}" y="{y + 4:.1f}">{value:.3g}</text>'
+            f'<text class="tick" text-anchor="end" x="{left - 6}" y="{y + 4:.1f}">{_number(value)}</text>'
         )
     for value, anchor in {x0: "start", x1: "end"}.items():
         x = place(value, y0)[0]
@@ -162,6 +166,11 @@ def curve_plot(curve: Curve, names: Sequence[str], width: int = 320, height: int
         tip = escape(f"{name}: last {line[-1][1]:.4g}")
         parts.append(f'<g class="v{names.index(name) % 6}"><title>{tip}</title><polyline points="{path}"/>{dots}</g>')
     return _svg("curve", width, height, f"{curve.title} of {curve.group}", parts)
+
+
+def _number(value: float) -> str:
+    """Return a number in at most six characters."""
+    return f"{value:.3g}" if value == 0 or 0.01 <= abs(value) < 1e5 else f"{value:.0e}"
 
 
 def confusion_plot(result: StepResult, class_names: Sequence[str], cell: int = 15) -> str:

@@ -30,7 +30,7 @@ class Rung:
         truth_N: int64 (N,), -1 unknown.
         folder: where the videos lie, None unknown.
         gamma: of the test.
-        several: whether there are other splits.
+        title: how the page names it beside others.
     """
 
     step: str
@@ -41,13 +41,7 @@ class Rung:
     truth_N: np.ndarray
     folder: Path | None
     gamma: float
-    several: bool = False
-
-    @property
-    def title(self) -> str:
-        """How the page names it beside others."""
-        split = f", {self.test.split}" if self.several else ""
-        return f"{self.step}{split}{self.test.rest.replace('_', ' ')}"
+    title: str
 
     @property
     def labels_N(self) -> np.ndarray:
@@ -80,7 +74,7 @@ def rungs_of(found: Found, truth: Mapping[str, int]) -> list[Rung]:
         for test in run.tests:
             groups.setdefault((run.step, test), []).append(run)
     rungs = []
-    several = len({test.split for _, test in groups}) > 1
+    steps, splits = ({key[0] for key in groups}, {key[1].split for key in groups})
     for (step, test), runs in groups.items():
         names: dict[str, str] = {}
         known: dict[str, int] = {}
@@ -103,14 +97,16 @@ def rungs_of(found: Found, truth: Mapping[str, int]) -> list[Rung]:
         gamma = float((runs[0].data.get("GAMMA") or {}).get("TEST", 0.25))
         fused_NK = fuse(list(probs.values()))
         folder = runs[0].video_folder(test.split)
-        rungs.append(Rung(step, test, list(names.values()), probs, fused_NK, truth_N, folder, gamma, several))
+        parts = [step] * (len(steps) > 1 or len(splits) == 1) + [test.split] * (len(splits) > 1)
+        title = ", ".join(parts) + test.rest.replace("_", " ")
+        rungs.append(Rung(step, test, list(names.values()), probs, fused_NK, truth_N, folder, gamma, title))
     return rungs
 
 
 def ladder_of(rungs: Sequence[Rung]) -> tuple[list[LadderRow], list[StepResult]]:
     """Return the accuracies where labels are known, and the figures class by class."""
     ladder, steps = [], []
-    for rung in rungs:
+    for rung in sorted(rungs, key=lambda rung: rung.test.split):  # stable: the steps stay in their order
         known_N = rung.truth_N >= 0
         if not known_N.any():
             continue
@@ -118,7 +114,7 @@ def ladder_of(rungs: Sequence[Rung]) -> tuple[list[LadderRow], list[StepResult]]
         labels = {voter: predicted_labels(probs_NK[known_N]) for voter, probs_NK in rung.probs.items()}
         top1 = {voter: accuracy(labels_M, truth_M) for voter, labels_M in labels.items()}
         top1 |= {MEAN: float(np.mean(list(top1.values()))), VOTE: accuracy(rung.labels_N[known_N], truth_M)}
-        ladder += [LadderRow(rung.title, voter, *place, value) for voter, value in top1.items()]
+        ladder += [LadderRow(rung.title, voter, *place, value, rung.test.split) for voter, value in top1.items()]
         classes, fused_M = rung.fused_NK.shape[1], rung.labels_N[known_N]
         matrix_KK = confusion_matrix(fused_M, truth_M, classes)
         views = "" if place == (1, 1) else " {}x{}".format(*place)
