@@ -17,15 +17,8 @@ def write_film(
 ) -> None:
     """Write the H.264 clip (4:2:0, even sides, index first, no sound) that a page plays for a video.
 
-    Args:
-        source: the video.
-        target: `.mp4`.
-        gamma: exponent of the right half.
-        frames: how many at most, spread over the video.
-        size: width and height of a half, even.
-
-    Raises:
-        VideoError: the video cannot be read.
+    It has `frames` frames at most, spread over the video; each half is `size` (width, height) large, the right one is
+    after gamma. Raises VideoError for a video that cannot be read.
     """
     video = open_video(source)
     try:

@@ -25,14 +25,9 @@ LARGEST_MATRIX = 60
 
 
 def render(template: str, *, script: str, values: Any, folders: Sequence[Path] = (), **content: Any) -> str:
-    """Return a page as text.
+    """Return a page as text: a template of `folders` or of the report, filled with `content`.
 
-    Args:
-        template: a file of `folders` or of the report.
-        script: a file beside it, the only script that the page runs.
-        values: what the script reads, as plain types; None: the page has no script.
-        folders: of further templates.
-        content: what the template names.
+    `script`, a file beside it, is the only script that the page runs; it reads `values` (plain types; None: no script).
     """
     loader = jinja2.FileSystemLoader([*folders, TEMPLATES])
     pages = jinja2.Environment(

@@ -19,27 +19,15 @@ from slowfast.utils.scores import accuracy, confusion_matrix, predicted_labels
 
 @dataclass
 class Rung:
-    """All voters of one step on one test.
-
-    Attributes:
-        step: the experiment or round.
-        test: split, views, crops and what differs.
-        names: N videos.
-        probs: per voter float (N, K), NaN where it has none.
-        fused_NK: their mean.
-        truth_N: int64 (N,), -1 unknown.
-        folder: where the videos lie, None unknown.
-        gamma: of the test.
-        title: how the page names it beside others.
-    """
+    """All voters of one step (experiment, round) on one test; `probs` are NaN where a voter has none."""
 
     step: str
     test: Test
     names: list[str]
-    probs: dict[str, np.ndarray]
+    probs: dict[str, np.ndarray]  # per voter (N, K)
     fused_NK: np.ndarray
-    truth_N: np.ndarray
-    folder: Path | None
+    truth_N: np.ndarray  # -1 unknown
+    folder: Path | None  # of the videos
     gamma: float
     title: str
 
@@ -50,11 +38,7 @@ class Rung:
 
 
 def class_names_of(found: Found) -> list[str]:
-    """Return the names of the classes, numbers where nobody says.
-
-    Raises:
-        InputError: runs and tables have different numbers of classes.
-    """
+    """Return the names of the classes, numbers where nobody says; InputError where their numbers differ."""
     tests = [test for run in found.runs for test in run.tests.values()]
     counts = {test.num_classes: test.source for test in tests}
     counts |= {table.rows.probs.shape[1]: table.rows.source for table in found.tables}
@@ -150,13 +134,9 @@ def _agreement(title: str, sources: Mapping[str, Mapping[str, int]]) -> Heat:
 
 
 def rounds_of(tables: Sequence[Table], classes: int, truth: Mapping[str, int], pool: int) -> list[PseudoRound]:
-    """Return quality and quantity of the tables, and what changed from one to the next.
+    """Return quality and quantity of the tables (oldest first), and what changed from one to the next.
 
-    Args:
-        tables: oldest first.
-        classes: K.
-        truth: labels by `video_key`; may be empty.
-        pool: videos of the pool where a table's record does not say.
+    `truth` goes by `video_key`; `pool` is the number of videos where a table's record does not say.
     """
     rounds, before = [], {}
     pool_truth_P = np.array([label for label in truth.values() if 0 <= label < classes], np.int64)
@@ -193,10 +173,7 @@ def _estimate(record: Mapping) -> float | None:
 
 
 def films_of(rungs: Sequence[Rung], tables: Sequence[Table]) -> tuple[list[str], list[dict], dict[int, Rung]]:
-    """Return voters, clips as the page filters them, and the rung of every clip.
-
-    Every list is shown as its last step sees it; a clip that stands in several lists is shown with the longest.
-    """
+    """Return voters, clips as the page filters them (each as its longest list's last step sees it), and their rungs."""
     last = {rung.test.split: rung for rung in rungs if not rung.test.rest}
     ordered = sorted(last.values(), key=lambda rung: -len(rung.names))
     voters = list(dict.fromkeys(voter for rung in ordered for voter in rung.probs))

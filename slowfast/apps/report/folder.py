@@ -98,11 +98,7 @@ class Found:
 
 
 def search(folders: Sequence[Path]) -> Found:
-    """Read what lies in some folders, at any depth.
-
-    Raises:
-        InputError: a folder does not exist or none holds anything to report.
-    """
+    """Read what lies in some folders, at any depth; InputError where one does not exist or nothing is found."""
     found, loose = Found(), []
     for root in folders:
         if not root.is_dir():

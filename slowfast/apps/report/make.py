@@ -30,36 +30,19 @@ _TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Options:
-    """What a report is to show.
+    """What a report is to show."""
 
-    Attributes:
-        truth: lists `name,label` of dark clips.
-        videos: where the clips lie; None: as the configurations say.
-        clips: how many play in the page; None: all.
-        gamma: of the right half; None: that of the tests.
-        title: headline; empty: the folders.
-    """
-
-    truth: Sequence[Path] = ()
-    videos: Path | None = None
-    clips: int | None = 60
-    gamma: float | None = None
-    title: str = ""
+    truth: Sequence[Path] = ()  # lists `name,label` of dark clips
+    videos: Path | None = None  # where the clips lie; None: as the configurations say
+    clips: int | None = 60  # how many play in the page; None: all
+    gamma: float | None = None  # of the right half; None: that of the tests
+    title: str = ""  # headline; empty: the folders
 
 
 def make_report(folders: Sequence[Path], output: Path, options: Options) -> ReportData:
-    """Write the page of some folders.
+    """Write the page of some folders and return what is on it; many clips go to a folder beside it.
 
-    Args:
-        folders: of runs or schedules.
-        output: the HTML file; many clips go to a folder beside it.
-        options: what to show.
-
-    Returns:
-        What is on the page.
-
-    Raises:
-        InputError: nothing can be reported, or classes do not fit.
+    Raises InputError where nothing can be reported, or classes do not fit.
     """
     found = search(folders)
     classes = class_names_of(found)

@@ -19,18 +19,8 @@ def export(review: Review, source: Path, output: Path) -> dict[str, int]:
     """Write the corrected table, a JSON beside it, and `<output>_corrections.csv` for `--fixed`.
 
     A decided clip has probability 1 for its class, so that it outweighs; a rejected one is left out; what nobody
-    looked at stays as it is.
-
-    Args:
-        review: the table with its decisions.
-        source: the table's file.
-        output: the CSV to write.
-
-    Returns:
-        Counts.
-
-    Raises:
-        InputError: there is no decision, no row is left, or an input would be overwritten.
+    looked at stays as it is. Returns counts; raises InputError where there is no decision, no row is left, or the
+    table itself would be overwritten.
     """
     table, decided = review.table, review.journal.decided
     journal = review.journal.path

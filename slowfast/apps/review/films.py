@@ -14,12 +14,7 @@ KEPT = 64
 
 
 class Films:
-    """Small clips of a table's videos, the last ones kept in memory.
-
-    Args:
-        paths: the videos.
-        gamma: of the right half.
-    """
+    """Small clips of the videos of a table, the last ones kept in memory."""
 
     def __init__(self, paths: Sequence[str], gamma: float) -> None:
         self.paths, self.gamma = paths, gamma
@@ -33,11 +28,7 @@ class Films:
             self._future(row)
 
     def get(self, row: int) -> bytes:
-        """Return a clip as MP4.
-
-        Raises:
-            VideoError: the video cannot be read.
-        """
+        """Return a clip as MP4, or raise the VideoError of its video."""
         return self._future(row).result()
 
     def _future(self, row: int) -> "Future[bytes]":

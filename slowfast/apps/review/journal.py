@@ -20,34 +20,18 @@ CONFIRM, CORRECT, REJECT, UNDO = "confirm", "correct", "reject", "undo"
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person said about a clip.
+    """What a person said about a clip."""
 
-    Attributes:
-        name: the clip, as the table writes it.
-        decision: `confirm`, `correct`, `reject` or `undo`.
-        label: the class that is right (of a confirmed clip that of the table), -1 where the clip is rejected.
-        given: the class of the table at that time.
-        by: the tab that it came from.
-        time: when, in UTC.
-    """
-
-    name: str
+    name: str  # as the table writes it
     decision: str
-    label: int = -1
-    given: int = -1
-    by: str = ""
-    time: str = ""
+    label: int = -1  # the class that is right, -1 where the clip is rejected
+    given: int = -1  # the class of the table at that time
+    by: str = ""  # the tab that it came from
+    time: str = ""  # UTC
 
 
 class Journal:
-    """The decisions of a table.
-
-    Args:
-        path: `TABLE.review.jsonl`; made when the first decision comes.
-
-    Attributes:
-        damaged: lines that could not be read.
-    """
+    """The decisions of a table, in `TABLE.review.jsonl`; `damaged` counts lines that could not be read."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.damaged = path, 0
@@ -83,11 +67,7 @@ class Journal:
             stack.pop()
 
     def append(self, decision: Decision) -> Decision:
-        """Put a decision on the disk, and read what others wrote before it.
-
-        Raises:
-            InputError: the journal cannot be written.
-        """
+        """Put a decision on the disk, or raise InputError, and read what others wrote before it."""
         time = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
         decision = Decision(**{**vars(decision), "time": time})
         line = json.dumps(vars(decision), ensure_ascii=True).encode() + b"\n"

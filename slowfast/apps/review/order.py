@@ -20,29 +20,19 @@ _Z = 1.959964  # of a 95 % interval
 
 @dataclass(frozen=True)
 class Estimate:
-    """Precision of a table from decisions.
+    """Precision of a table from decisions, with its 95 % interval."""
 
-    Attributes:
-        precision: share of right labels, NaN while nothing is known.
-        low: lower end of its 95 % interval.
-        high: upper end.
-        reviewed: clips that were looked at because they are useful, each counted as it is.
-        sampled: clips drawn at random from all the others.
-    """
-
-    precision: float
+    precision: float  # NaN while nothing is known
     low: float
     high: float
-    reviewed: int
-    sampled: int
+    reviewed: int  # clips that were looked at because they are useful, each counted as it is
+    sampled: int  # clips drawn at random from all the others
 
 
 def useful_order(table: LabelTable, votes_VN: np.ndarray | None = None) -> np.ndarray:
     """Return all rows, most useful first: the classes take turns, in each the disputed and least certain rows first.
 
-    Args:
-        table: the pseudo-labels.
-        votes_VN: int (V, N) labels of voters or other tables, -1 unknown.
+    `votes_VN` are the labels of voters or other tables, -1 unknown.
     """
     against_N = np.zeros(len(table.names))
     if votes_VN is not None and len(votes_VN):
@@ -67,13 +57,7 @@ def estimate(
 
     The first stratum is the longest beginning of the useful order without a gap, the sample the longest beginning of
     the random order without one, less the first stratum. The interval is Wilson's (1927) with the finite population's
-    number of clips.
-
-    Args:
-        labels_N: int (N,) labels of the table.
-        useful_N: from `useful_order`.
-        random_N: from `random_order`.
-        decided: row to decision.
+    number of clips. `decided` goes by row.
     """
     known_N, right_N = np.zeros((2, len(labels_N)), bool)
     for row, state in decided.items():
@@ -114,14 +98,9 @@ def _wilson(right: int, count: int, population: int) -> tuple[float, float, floa
 def next_rows(
     useful_N: Sequence[int], random_N: Sequence[int], taken: np.ndarray, decisions: int, count: int
 ) -> list[int]:
-    """Return the next rows: by turns from the useful and from the random order, none that is taken.
+    """Return the next rows, `count` at most: by turns from the useful and from the random order, none that is taken.
 
-    Args:
-        useful_N: rows, most useful first.
-        random_N: rows in random order.
-        taken: bool (N,).
-        decisions: how many there are; an even number begins with a useful row.
-        count: how many rows at most.
+    After an even number of decisions a useful row comes first.
     """
     queues = [iter(useful_N), iter(random_N)]
     found: list[int] = []

@@ -26,14 +26,7 @@ class _Refused(Exception):
 
 
 class ReviewServer(ThreadingHTTPServer):
-    """Serves one review on 127.0.0.1.
-
-    Args:
-        review: the table.
-        films: its clips.
-        title: headline of the page.
-        port: 0: any free one.
-    """
+    """Serves one review on 127.0.0.1; port 0 is any free one."""
 
     daemon_threads = True
 

@@ -25,14 +25,7 @@ AHEAD, LEASE = 6, 120.0
 
 @dataclass
 class Review:
-    """A table under review; all methods may be called from several threads.
-
-    Attributes:
-        table: the pseudo-labels.
-        journal: the decisions.
-        class_names: K names.
-        voters: name and float (N, K) probabilities, NaN where it has none.
-    """
+    """A table under review; `voters` have probabilities (N, K), NaN where they have none. Threads may share it."""
 
     table: LabelTable
     journal: Journal
@@ -95,11 +88,7 @@ class Review:
         }  # fmt: skip
 
     def decide(self, tab: str, row: int, decision: str, label: int) -> None:
-        """Put a decision on the disk.
-
-        Raises:
-            InputError: it makes no sense, or the disk does not take it.
-        """
+        """Put a decision on the disk; InputError where it makes no sense, or the disk does not take it."""
         with self._lock:
             given = int(self.table.labels[row])
             label = {CONFIRM: given, REJECT: -1}.get(decision, label)
@@ -151,16 +140,9 @@ class Review:
 def open_review(
     path: Path, predictions: Sequence[Path] = (), tables: Sequence[Path] = (), class_names: Sequence[str] = ()
 ) -> Review:
-    """Read a table, its journal and what else is known of its clips.
+    """Read a table, its journal, and what voters and other tables say of its clips.
 
-    Args:
-        path: the table.
-        predictions: PKLs of voters.
-        tables: other pseudo-label tables of these clips.
-        class_names: K names; by default those of the predictions.
-
-    Raises:
-        InputError: a file cannot be read or classes do not fit.
+    Class names are by default those of the predictions. Raises InputError where classes do not fit.
     """
     table = read_table(path)
     check_unique(table.names, str(path))
@@ -193,11 +175,7 @@ def journal_path(path: Path) -> Path:
 
 
 def missing_clips(table: LabelTable, videos: Path) -> list[str]:
-    """Return the clips of a table that are not there.
-
-    Raises:
-        InputError: none is there.
-    """
+    """Return the clips of a table that are not there; InputError where none is there."""
     gone = [name for name in table.names if not os.path.exists(os.path.join(videos, name))]
     if len(gone) == len(table.names):
         raise InputError(f"{videos}: none of the {len(gone)} clips of {table.source} is below this folder")
