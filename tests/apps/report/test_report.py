@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -141,6 +142,15 @@ def test_what_is_damaged_is_said_and_the_rest_goes_on(tmp_path):
     for words in ("total_unlabelx4x32x1x1.pkl", "2 lines cannot be read", "stage1.csv", "1 of 2 labels", "nowhere.mp4"):
         assert words in notes
     assert [entry.title for entry in data.rounds] == ["stage2"] and data.ladder
+
+
+def test_tables_alone_are_reported_without_whole_rankings(schedule, tmp_path):
+    pseudo = schedule[0] / "data" / "pseudo"
+    shutil.copytree(pseudo, tmp_path / "pseudo")
+    shutil.copy(pseudo / "stage1.csv", tmp_path / "pseudo" / "whole1.csv")
+    data = make_report([tmp_path / "pseudo"], tmp_path / "r.html", Options(truth=[schedule[0] / "data" / "truth.csv"]))
+    assert [entry.title for entry in data.rounds] == ["stage1", "stage2"] and not data.films
+    assert data.rounds[1].precision > 60
 
 
 def test_files_of_the_original_code_have_no_names(tmp_path):

@@ -1,11 +1,13 @@
 """Decisions survive kills, halves of lines and several writers."""
 
+import fcntl
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -62,6 +64,18 @@ def test_lines_that_are_no_decision_are_counted(tmp_path, line):
     path.write_text(f'{line}\n{{"name": "b", "decision": "reject", "extra": 1}}\n')
     journal = Journal(path)
     assert (list(names_of(journal)), journal.damaged) == (["b"], 1)
+
+
+def test_a_writer_waits_for_another(tmp_path):
+    journal = Journal(tmp_path / "j.jsonl")
+    with open(journal.path, "ab") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        writer = threading.Thread(target=journal.append, args=(Decision("a", "reject"),), daemon=True)
+        writer.start()
+        writer.join(0.3)
+        assert writer.is_alive() and not journal.path.stat().st_size
+    writer.join(10)
+    assert list(names_of(journal)) == ["a"]
 
 
 def test_another_journal_in_its_place_is_read_anew(tmp_path):
