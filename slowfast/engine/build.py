@@ -25,6 +25,7 @@ from slowfast.engine.methods.base import check_method
 from slowfast.engine.run import BEST, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
+from slowfast.models import Network
 from slowfast.models.freeze import freeze
 from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
 from slowfast.utils import distributed
@@ -93,12 +94,12 @@ def build_optimizer(cfg: CfgNode, *networks: nn.Module) -> torch.optim.Optimizer
     """Return the optimizer over the parameter groups of the networks that are trained.
 
     Raises:
-        InputError: SOLVER.LAYER_DECAY for a network that does not tell its layers.
+        InputError: SOLVER.LAYER_DECAY for a network that does not tell its layers; other modules have none.
     """
     groups = []
     for network in map(unwrap, networks):
         layers = {}
-        if cfg.SOLVER.LAYER_DECAY != 1.0:
+        if cfg.SOLVER.LAYER_DECAY != 1.0 and isinstance(network, Network):
             if not hasattr(network, "layer_of"):
                 raise InputError(
                     f"SOLVER.LAYER_DECAY is {cfg.SOLVER.LAYER_DECAY}, but {type(network).__name__} (MODEL.ARCH "

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from slowfast.models import frames, huggingface, mvit, slowfast_r101, torchvision_video, uniformer, videomae  # noqa: F401
 from slowfast.models.memory import save_memory
 from slowfast.models.network import NETWORKS, Network
-from slowfast.models.weights import LoadReport, load_weights
+from slowfast.models.weights import LoadReport, head_prefixes, load_weights
 from slowfast.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,12 @@ def build_model(cfg: CfgNode) -> Network:
         InputError: an unknown architecture or settings that do not fit together.
     """
     model = NETWORKS[cfg.MODEL.ARCH].from_cfg(cfg)
+    heads = head_prefixes(model)
+    if not any(name.startswith(heads) for name in model.state_dict()):
+        raise InputError(
+            f"MODEL.ARCH {cfg.MODEL.ARCH}: no tensor of {type(model).__name__} begins with {' or '.join(heads)}; call "
+            "its classifier `head`, or name another beginning in `head_names` and define `forward_head`"
+        )
     if cfg.MODEL.USE_CHECKPOINT:
         save_memory(model.blocks_to_checkpoint(cfg.MODEL.CHECKPOINT_NUM))
     if cfg.TRAIN.ENABLE and cfg.BN.USE_PRECISE_STATS and not any(isinstance(m, _NormBase) for m in model.modules()):
