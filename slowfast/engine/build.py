@@ -21,7 +21,7 @@ from slowfast.engine.hooks.log_lines import LogLines
 from slowfast.engine.hooks.metrics import MetricsLog
 from slowfast.engine.hooks.tensorboard import Curves
 from slowfast.engine.methods import Method, Reads, chosen_method
-from slowfast.engine.methods.base import check_method
+from slowfast.engine.methods.base import check_method, reads_of
 from slowfast.engine.run import BEST, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
@@ -164,7 +164,7 @@ def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:
 def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.device) -> Trainer:
     """Return the loop with the method, the batches and the files of a run."""
     method = build_method(cfg, network, device)
-    reads = method.loaders(cfg)
+    reads = reads_of(cfg)
     loaders = {name: build_train_loader(cfg, source) for name, source in reads.items()}
     hooks: list[Any] = [MetricsLog(output / METRICS if distributed.is_main() else None), LogLines()]
     if cfg.TENSORBOARD.ENABLE and distributed.is_main():

@@ -56,6 +56,9 @@ class Network(nn.Module):
         the gradients of this pass alone.
         """
         features_BD = self.forward_features(clips_BCTHW)
+        if features_BD.ndim != 2:
+            shape = tuple(features_BD.shape)
+            raise InputError(f"forward_features of {type(self).__name__} gives {shape}, pooled to (B, D) is needed")
         logits_BK = self.forward_head(features_BD)
         return (logits_BK, features_BD) if with_features else logits_BK
 
@@ -71,7 +74,8 @@ class Network(nn.Module):
         """
         if not hasattr(self, "blocks"):
             raise InputError(
-                f"MODEL.USE_CHECKPOINT is True, but {type(self).__name__} has no `blocks` to compute again; set it False"
+                f"MODEL.USE_CHECKPOINT is True, but {type(self).__name__} has no `blocks` to compute again; "
+                "set it False"
             )
         return list(self.blocks)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from slowfast.utils.errors import InputError
 from slowfast.utils.logging import log_traceback
-from slowfast.utils.plugins import place_in_plugin
+from slowfast.utils.plugins import loaded_plugins, place_in_plugin
 
 EXIT_OK = 0
 EXIT_INTERNAL = 1
@@ -128,5 +128,7 @@ def _report(error: Exception) -> int:
         print(f"error: --plugin {place}: {kind}: {reason}; mend the file (traceback {where})", file=sys.stderr)
         return EXIT_BAD_INPUT
     traceback.print_exc()
-    print(f"internal error: {kind}: {error}", file=sys.stderr)
+    own = loaded_plugins()
+    hint = f" (perhaps of what {', '.join(own)} gave back or takes)" if own else ""
+    print(f"internal error: {kind}: {error}{hint}", file=sys.stderr)
     return EXIT_INTERNAL

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from slowfast.utils.errors import InputError
 
-
 _PREFIX = "nightcrawler_plugin_"
 
 
@@ -43,6 +42,11 @@ def _load(path: Path) -> None:
         raise InputError(
             f"--plugin {path}{line} does not import ({type(error).__name__}: {reason}); mend the file"
         ) from None
+
+
+def loaded_plugins() -> list[str]:
+    """Return the files of own code that are loaded."""
+    return [str(module.__file__) for name, module in sys.modules.items() if name.startswith(_PREFIX)]
 
 
 def place_in_plugin(error: BaseException) -> str:

@@ -111,6 +111,19 @@ def chosen_method(cfg: CfgNode) -> type[Method]:
     return METHODS[cfg.TRAIN.METHOD or ("pseudo_label" if cfg.DATA.PSEUDO_CSV else "supervised")]
 
 
+def reads_of(cfg: CfgNode) -> dict[str, Reads]:
+    """Return what the method of a run reads in an iteration, by name.
+
+    Raises:
+        InputError: its `loaders` returned something else.
+    """
+    method = chosen_method(cfg)
+    reads = method.loaders(cfg)
+    if not isinstance(reads, dict) or not reads or not all(isinstance(one, Reads) for one in reads.values()):
+        raise InputError(f"TRAIN.METHOD: loaders of {method.__name__} returned {reads!r}; return {{name: Reads(...)}}")
+    return reads
+
+
 def check_method(method: Method) -> None:
     """Refuse a method whose networks cannot be saved.
 
