@@ -101,7 +101,8 @@ def _without_outdated_names(settings: list[Setting]) -> list[Setting]:
     last = {setting.key: (place, setting.value) for place, setting in enumerate(settings)}
     (names_at, names), (number_at, number) = (last.get(key, (-1, None)) for key in _CLASS_KEYS)
     names, number = _literal(names), _literal(number)
-    if not (0 <= names_at < number_at and isinstance(names, list) and isinstance(number, int) and len(names) != number):
+    is_outdated = 0 <= names_at < number_at and isinstance(number, int) and isinstance(names, list)
+    if not (is_outdated and names and len(names) != number):
         return settings
     logger.warning(
         "the %d DATA.CLASS_NAMES of the files before do not belong to %d classes: numbers", len(names), number
@@ -317,7 +318,10 @@ def _unknown(setting: Setting, known: dict[str, Any]) -> str:
     close += difflib.get_close_matches(spelled, known, n=1, cutoff=0.6)
     close += [key for key in known if key.rsplit(".", 1)[-1] == leaf]
     close += difflib.get_close_matches(spelled, known, n=1, cutoff=0.0)
-    return f"{setting.origin}: unknown key {setting.key}, did you mean {close[0]}?"
+    section, dot, _ = spelled.partition(".")
+    is_own = dot and not any(key.startswith(f"{section}.") for key in known)
+    own = " (keys of own code come with --plugin FILE.py)" if is_own else ""
+    return f"{setting.origin}: unknown key {setting.key}, did you mean {close[0]}?{own}"
 
 
 def _is_experiment(path: Path) -> bool:

@@ -21,10 +21,11 @@ from slowfast.engine.hooks.log_lines import LogLines
 from slowfast.engine.hooks.metrics import MetricsLog
 from slowfast.engine.hooks.tensorboard import Curves
 from slowfast.engine.methods import Method, Reads, chosen_method
-from slowfast.engine.methods.base import check_method
+from slowfast.engine.methods.base import check_method, reads_of
 from slowfast.engine.run import BEST, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
+from slowfast.models import Network
 from slowfast.models.freeze import freeze
 from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
 from slowfast.utils import distributed
@@ -93,12 +94,12 @@ def build_optimizer(cfg: CfgNode, *networks: nn.Module) -> torch.optim.Optimizer
     """Return the optimizer over the parameter groups of the networks that are trained.
 
     Raises:
-        InputError: SOLVER.LAYER_DECAY for a network that does not tell its layers.
+        InputError: SOLVER.LAYER_DECAY for a network that does not tell its layers; other modules have none.
     """
     groups = []
     for network in map(unwrap, networks):
         layers = {}
-        if cfg.SOLVER.LAYER_DECAY != 1.0:
+        if cfg.SOLVER.LAYER_DECAY != 1.0 and isinstance(network, Network):
             if not hasattr(network, "layer_of"):
                 raise InputError(
                     f"SOLVER.LAYER_DECAY is {cfg.SOLVER.LAYER_DECAY}, but {type(network).__name__} (MODEL.ARCH "
@@ -163,7 +164,7 @@ def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:
 def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.device) -> Trainer:
     """Return the loop with the method, the batches and the files of a run."""
     method = build_method(cfg, network, device)
-    reads = method.loaders(cfg)
+    reads = reads_of(cfg)
     loaders = {name: build_train_loader(cfg, source) for name, source in reads.items()}
     hooks: list[Any] = [MetricsLog(output / METRICS if distributed.is_main() else None), LogLines()]
     if cfg.TENSORBOARD.ENABLE and distributed.is_main():

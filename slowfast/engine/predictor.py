@@ -90,7 +90,11 @@ class Predictor:
         if adaptation.trains:
             model = accelerate(copy.deepcopy(self.model), device=self.device, training=True)
         with self.precision.active(self.device):
-            changed = adaptation.adapt(model, pool).eval()
+            changed = adaptation.adapt(model, pool)
+        if not isinstance(changed, nn.Module):
+            name, kind = type(adaptation).__name__, type(changed).__name__
+            raise InputError(f"{ADAPTATIONS.key}: adapt of {name} returned a {kind}; return the network to test")
+        changed.eval()
         for tensor in changed.state_dict().values():
             distributed.share_(tensor)
         return self._as_run(changed) if adaptation.trains and changed is model else changed

@@ -14,7 +14,7 @@ from slowfast.datasets.loader import build_loader, build_pool_loader
 from slowfast.datasets.splits import PSEUDO_SPLIT, remarks
 from slowfast.engine.adapt import ADAPTATIONS
 from slowfast.engine.build import build_train_loader, resolve_tests, start_path, validation_role
-from slowfast.engine.methods import chosen_method
+from slowfast.engine.methods.base import reads_of
 from slowfast.ensemble.provenance import check_table
 from slowfast.lists.records import ClipRecord, VideoList
 from slowfast.utils import distributed
@@ -38,7 +38,7 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
     """
     wrong: dict[str, None] = {}
     lists: dict[str, VideoList] = {}
-    for reads in chosen_method(cfg).loaders(cfg).values() if cfg.TRAIN.ENABLE else ():
+    for reads in reads_of(cfg).values() if cfg.TRAIN.ENABLE else ():
         try:
             loader = build_train_loader(cfg, reads, num_workers=0, rank=0)
             if reads.split == PSEUDO_SPLIT:

@@ -12,7 +12,7 @@ from slowfast.engine.checkpoint import Saves, plain_state, rng_state, set_rng_st
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.hooks import Hook
 from slowfast.engine.methods import Measure, Method, named_views
-from slowfast.engine.methods.base import check_names
+from slowfast.engine.methods.base import checked_measures
 from slowfast.engine.run import RunState
 from slowfast.engine.update import Batch, to_device
 from slowfast.solver import LRSchedule, set_lr
@@ -146,12 +146,9 @@ class Trainer:
                 [self.seed, self.run.epoch, self.run.iteration, distributed.rank(), number]
             )  # depends on nothing else, so that a run resumes exactly
             batches[name] = {**named_views(to_device(batch, update.device), self.views.get(name, ())), "rng": rng}
-        measures = self.method.step(batches)
-        check_names(measures)
+        measures = checked_measures(self.method, self.method.step(batches))
         self._share_buffers()
-        return {
-            name: value if isinstance(value, Measure) else Measure(float(value)) for name, value in measures.items()
-        }
+        return measures
 
     def _share_buffers(self) -> None:
         """Keep alike in all processes what no wrapper keeps alike: buffers of the method and of resting networks."""

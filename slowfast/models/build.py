@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from slowfast.models import frames, huggingface, mvit, slowfast_r101, torchvision_video, uniformer, videomae  # noqa: F401
 from slowfast.models.memory import save_memory
 from slowfast.models.network import NETWORKS, Network
-from slowfast.models.weights import LoadReport, load_weights
+from slowfast.models.weights import LoadReport, head_prefixes, load_weights
 from slowfast.utils.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -30,11 +30,25 @@ def build_model(cfg: CfgNode) -> Network:
         InputError: an unknown architecture or settings that do not fit together.
     """
     model = NETWORKS[cfg.MODEL.ARCH].from_cfg(cfg)
+    _check_network(cfg.MODEL.ARCH, model)
     if cfg.MODEL.USE_CHECKPOINT:
         save_memory(model.blocks_to_checkpoint(cfg.MODEL.CHECKPOINT_NUM))
     if cfg.TRAIN.ENABLE and cfg.BN.USE_PRECISE_STATS and not any(isinstance(m, _NormBase) for m in model.modules()):
         logger.info("this network has no BatchNorm: BN.USE_PRECISE_STATS does nothing, TEST.ADAPT has other ways")
     return model
+
+
+def _check_network(arch: str, model: Network) -> None:
+    """Refuse what is no network, or does not say which of its tensors are the head."""
+    kind, heads = type(model).__name__, head_prefixes(model)
+    if not isinstance(model, Network):
+        raise InputError(f"MODEL.ARCH {arch}: from_cfg returned a {kind}; return an instance of its class")
+    no_head = type(model).forward_head is Network.forward_head and not hasattr(model, "head")
+    if no_head or not any(name.startswith(heads) for name in model.state_dict()):
+        raise InputError(
+            f"MODEL.ARCH {arch}: {kind} has no classifier that begins with {' or '.join(heads)}; call it `head`, or "
+            "name another beginning in `head_names` and define `forward_head`"
+        )
 
 
 def load_starting_weights(cfg: CfgNode, model: Network, path: str | Path, **limits: float) -> LoadReport:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from slowfast.utils.errors import InputError
 from slowfast.utils.registry import Registry
 
 Size = tuple[int, int, int]
@@ -48,9 +49,18 @@ class Network(nn.Module):
         """Return the logits (B, K) of pooled features."""
         return self.head(features_BD)
 
-    def forward(self, clips_BCTHW: Tensor) -> Tensor:
-        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W)."""
-        return self.forward_head(self.forward_features(clips_BCTHW))
+    def forward(self, clips_BCTHW: Tensor, *, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W), when asked for with the features (B, D).
+
+        What a training method computes a gradient of has to come from here: the wrapper of several processes exchanges
+        the gradients of this pass alone.
+        """
+        features_BD = self.forward_features(clips_BCTHW)
+        if features_BD.ndim != 2:
+            shape = tuple(features_BD.shape)
+            raise InputError(f"forward_features of {type(self).__name__} gives {shape}, pooled to (B, D) is needed")
+        logits_BK = self.forward_head(features_BD)
+        return (logits_BK, features_BD) if with_features else logits_BK
 
     def position_grids(self) -> dict[str, tuple[Size, int]]:
         """Return {parameter: (token grid (T, H, W), rows before it)} of the learned positions."""
@@ -62,6 +72,11 @@ class Network(nn.Module):
         Args:
             counts: MODEL.CHECKPOINT_NUM, for networks that take that many blocks of each stage.
         """
+        if not hasattr(self, "blocks"):
+            raise InputError(
+                f"MODEL.USE_CHECKPOINT is True, but {type(self).__name__} has no `blocks` to compute again; "
+                "set it False"
+            )
         return list(self.blocks)
 
     def drop_idle_branches(self) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from slowfast.utils.errors import InputError
 from slowfast.utils.registry import Registry
 
 # A function (groups, *, lr, options) -> Optimizer; options: configuration key -> value. One that computes the gradient
@@ -74,9 +75,16 @@ def construct_optimizer(
         method: a name of `OPTIMIZERS`.
         lr: learning rate; `set_lr` sets that of every step.
         options: configuration key, such as `SOLVER.MOMENTUM`, -> value; what is absent has its usual value.
+
+    Raises:
+        InputError: there is none, or what is registered makes none.
     """
     groups = [{**group, "params": _listed(group["params"])} for group in groups]
-    return OPTIMIZERS[method](groups, lr=lr, options=options or {})
+    optimizer = OPTIMIZERS[method](groups, lr=lr, options=options or {})
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        kind = type(optimizer).__name__
+        raise InputError(f"{OPTIMIZERS.key} {method} made a {kind}; return a torch.optim.Optimizer")
+    return optimizer
 
 
 @OPTIMIZERS.register("sgd")

@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from slowfast.utils.errors import InputError
+from slowfast.utils.logging import log_traceback
+from slowfast.utils.plugins import loaded_plugins, place_in_plugin
 
 EXIT_OK = 0
 EXIT_INTERNAL = 1
@@ -76,8 +78,8 @@ def run(main: Callable[[], int | None]) -> None:
 
     Args:
         main: returns None or an exit status; raises `InputError` for bad input (exit 2, one sentence on
-            stderr) and `Preempted` after an orderly stop (exit 75). A path that cannot be read or written is bad
-            input too. Anything else is an internal failure (1).
+            stderr) and `Preempted` after an orderly stop (exit 75). A path that cannot be read or written, and a
+            failure inside a plugin, is bad input too. Anything else is an internal failure (1).
     """
     for stream in (sys.stdout, sys.stderr):
         # A file name that is no UTF-8, or a terminal that knows ASCII only, must not end a run.
@@ -116,6 +118,17 @@ def _report(error: Exception) -> int:
         place = error.filename2 or error.filename
         print(f"error: {place}: {error.strerror}; check the path and its permissions", file=sys.stderr)
         return EXIT_BAD_INPUT
+    place, kind = place_in_plugin(error), type(error).__name__
+    if place:
+        log = log_traceback(error)
+        if not log:
+            traceback.print_exc()
+        reason = " ".join(str(error).split())[:300] or "no reason given"
+        where = f"in {log}" if log else "above"
+        print(f"error: --plugin {place}: {kind}: {reason}; mend the file (traceback {where})", file=sys.stderr)
+        return EXIT_BAD_INPUT
     traceback.print_exc()
-    print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    own = loaded_plugins()
+    hint = f" (perhaps of what {', '.join(own)} gave back or takes)" if own else ""
+    print(f"internal error: {kind}: {error}{hint}", file=sys.stderr)
     return EXIT_INTERNAL

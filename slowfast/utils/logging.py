@@ -37,3 +37,12 @@ def setup_logging(folder: str | Path | None = None, *, main_process: bool = True
 def get_logger(name: str) -> logging.Logger:
     """Return the logger of a module of this package."""
     return logging.getLogger(name if name.startswith("slowfast") else f"slowfast.{name}")
+
+
+def log_traceback(error: BaseException) -> str:
+    """Write an error with its traceback to the log files alone and return the name of one, or an empty text."""
+    files = [handler for handler in logging.getLogger("slowfast").handlers if isinstance(handler, _LogFile)]
+    info = (type(error), error, error.__traceback__)
+    for handler in files:
+        handler.handle(logging.LogRecord("slowfast", logging.ERROR, __file__, 0, "%s", (error,), info))
+    return files[0].baseFilename if files else ""

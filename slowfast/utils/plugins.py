@@ -8,6 +8,8 @@ from pathlib import Path
 
 from slowfast.utils.errors import InputError
 
+_PREFIX = "nightcrawler_plugin_"
+
 
 def load_plugins(paths: Sequence[str | Path]) -> None:
     """Import files of own code; each registers what it brings. A file that is loaded already is not loaded again.
@@ -25,7 +27,7 @@ def _load(path: Path) -> None:
     """Import one file under a name of its own."""
     if path.suffix != ".py" or not path.is_file():
         raise InputError(f"--plugin {path}: no such Python file, check the path")
-    name = f"nightcrawler_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    name = f"{_PREFIX}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(name, path)
@@ -40,6 +42,22 @@ def _load(path: Path) -> None:
         raise InputError(
             f"--plugin {path}{line} does not import ({type(error).__name__}: {reason}); mend the file"
         ) from None
+
+
+def loaded_plugins() -> list[str]:
+    """Return the files of own code that are loaded."""
+    return [str(module.__file__) for name, module in sys.modules.items() if name.startswith(_PREFIX)]
+
+
+def place_in_plugin(error: BaseException) -> str:
+    """Return `FILE, line N, in step` of the last frame of an error that is own code, or an empty text."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code, module = trace.tb_frame.f_code, trace.tb_frame.f_globals.get("__name__", "")
+        if str(module).startswith(_PREFIX):
+            place = f"{code.co_filename}, line {trace.tb_lineno}, in {code.co_name}"
+        trace = trace.tb_next
+    return place
 
 
 def _line_of(error: BaseException, path: Path) -> str:

@@ -67,6 +67,9 @@ def test_class_names_of_another_set_are_dropped(load, caplog):
     with caplog.at_level(logging.WARNING):
         assert load(names, "MODEL.NUM_CLASSES", "5").DATA.CLASS_NAMES == []
     assert "the 3 DATA.CLASS_NAMES" in caplog.text
+    caplog.clear()
+    load("DATA: {CLASS_NAMES: []}\nMODEL: {NUM_CLASSES: 3}\n")  # as a resolved configuration without names has it
+    assert not caplog.text
     with pytest.raises(ConfigError, match="DATA.CLASS_NAMES has 2 names, MODEL.NUM_CLASSES is 3"):
         load(names, "DATA.CLASS_NAMES", "[a, b]")
 

@@ -1,6 +1,6 @@
 """Training methods, one file each; `TRAIN.METHOD` names one. An own one is a plugin that registers a `Method`."""
 
-from slowfast.engine.methods.base import METHODS, Method, Reads, chosen_method, frozen_copy, named_views
+from slowfast.engine.methods.base import METHODS, Method, Reads, chosen_method, feature_width, frozen_copy, named_views
 from slowfast.engine.methods.labelled import LabelledLoss
 
 # Registered when they are imported.
@@ -14,6 +14,7 @@ __all__ = [
     "Method",
     "Reads",
     "chosen_method",
+    "feature_width",
     "frozen_copy",
     "named_views",
 ]

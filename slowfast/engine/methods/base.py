@@ -111,6 +111,19 @@ def chosen_method(cfg: CfgNode) -> type[Method]:
     return METHODS[cfg.TRAIN.METHOD or ("pseudo_label" if cfg.DATA.PSEUDO_CSV else "supervised")]
 
 
+def reads_of(cfg: CfgNode) -> dict[str, Reads]:
+    """Return what the method of a run reads in an iteration, by name.
+
+    Raises:
+        InputError: its `loaders` returned something else.
+    """
+    method = chosen_method(cfg)
+    reads = method.loaders(cfg)
+    if not isinstance(reads, dict) or not reads or not all(isinstance(one, Reads) for one in reads.values()):
+        raise InputError(f"TRAIN.METHOD: loaders of {method.__name__} returned {reads!r}; return {{name: Reads(...)}}")
+    return reads
+
+
 def check_method(method: Method) -> None:
     """Refuse a method whose networks cannot be saved.
 
@@ -137,15 +150,39 @@ def check_method(method: Method) -> None:
         )
 
 
-def check_names(measures: Mapping[str, Any]) -> None:
-    """Refuse measures that would hide a field of the records.
+def checked_measures(method: Method, measures: Any) -> dict[str, Measure]:
+    """Return what a method's step returned as measures.
 
     Raises:
-        InputError: naming one.
+        InputError: they are no numbers under names, or one of them would hide a field of the records.
     """
-    for name in measures:
+    what = f"TRAIN.METHOD: step of {type(method).__name__} returned"
+    if not isinstance(measures, Mapping):
+        raise InputError(
+            f"{what} a {type(measures).__name__}; return a dict of what is measured, such as self.update's"
+        )
+    checked = {}
+    for name, value in measures.items():
         if name in RESERVED:
             raise InputError(f"TRAIN.METHOD measures {name!r}, a name that every record has already; take another one")
+        measure = value if isinstance(value, Measure) else Measure(value)
+        try:
+            checked[name] = measure._replace(value=float(measure.value))
+        except (TypeError, ValueError, RuntimeError):
+            kind = type(measure.value).__name__
+            raise InputError(f"{what} {name!r} as a {kind} that is not one number; take its mean") from None
+    return checked
+
+
+def feature_width(cfg: CfgNode, network: nn.Module, device: torch.device) -> int:
+    """Return the width D of a network's features; nothing in the network changes."""
+    size = network.size or cfg.DATA.TRAIN_CROP_SIZE
+    clips_BCTHW = torch.zeros(1, 3, network.frames or cfg.DATA.NUM_FRAMES, size, size, device=device)
+    was_training = network.training
+    with torch.no_grad():
+        width = network.eval().forward_features(clips_BCTHW).shape[1]
+    network.train(was_training)
+    return width
 
 
 def frozen_copy(network: nn.Module) -> nn.Module:
