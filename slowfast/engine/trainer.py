@@ -13,8 +13,9 @@ from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.hooks import Hook
 from slowfast.engine.methods import Measure, Method, named_views
 from slowfast.engine.methods.base import checked_measures
+from slowfast.engine.pace import Pace, on_device
 from slowfast.engine.run import RunState
-from slowfast.engine.update import Batch, to_device
+from slowfast.engine.update import Batch
 from slowfast.solver import LRSchedule, set_lr
 from slowfast.utils import distributed
 from slowfast.utils.cli import Preempted
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 # Distance of the shuffles of one loader that is read more than once in an epoch.
 _TURN = 1_000_003
+# Most iterations whose measures are left on the device.
+_AHEAD = 100
 
 
 class Trainer:
@@ -76,6 +79,8 @@ class Trainer:
         self.length, self.lr_length = steps_per_epoch or min(lengths), steps_per_epoch or lengths[0]
         self.save_partial_every = save_partial_every
         self.run = RunState()
+        self.pace, self.rates = Pace(method.device), {}  # the rates are for log and curves, no result of the run
+        self._seen: list[tuple[int, float, dict[str, Measure]]] = []  # iterations whose measures nobody has read yet
         self._last_save = time.monotonic()
         self._unsaved: dict[str, Any] | None = None  # the state after the last iteration, until it is saved
 
@@ -128,13 +133,22 @@ class Trainer:
         """Run the remaining iterations."""
         for network in self.method.trained().values():
             network.train()
-        streams = [self._stream(loader) for loader in self.loaders.values()]
-        for batches in zip(*streams):
+        streams = [on_device(self._stream(loader), self.method.device) for loader in self.loaders.values()]
+        self.pace.restart()
+        while True:
+            mark = self.pace.now()
+            batches = {name: batch for name, stream in zip(self.loaders, streams) if (batch := next(stream, None))}
+            if len(batches) < len(self.loaders):
+                return
+            self.pace.add(mark, sum(len(batch.get("names", ())) for batch in batches.values()))
             lr = self.schedule.at(self.run.epoch + self.run.iteration / self.lr_length)
-            measures = self._step(dict(zip(self.loaders, batches)), lr)
+            measures = self._step(batches, lr)
             self.run.iteration += 1
-            measures, asked, due = self._agree(measures)
-            self._note(measures, lr)
+            self._seen.append((self.run.iteration, lr, measures))
+            asked, due = self._agree()
+            is_told = not self.run.iteration % self.log_period or self.run.iteration == self.length
+            if is_told or asked or due or len(self._seen) >= _AHEAD:
+                self._read()
             self._save_inside_epoch(asked, due)
 
     def _step(self, batches: dict[str, Batch], lr: float) -> dict[str, Measure]:
@@ -145,7 +159,7 @@ class Trainer:
             rng = np.random.RandomState(
                 [self.seed, self.run.epoch, self.run.iteration, distributed.rank(), number]
             )  # depends on nothing else, so that a run resumes exactly
-            batches[name] = {**named_views(to_device(batch, update.device), self.views.get(name, ())), "rng": rng}
+            batches[name] = {**named_views(batch, self.views.get(name, ())), "rng": rng}
         measures = checked_measures(self.method, self.method.step(batches))
         self._share_buffers()
         return measures
@@ -169,30 +183,43 @@ class Trainer:
                 if done == self.length:
                     return
 
-    def _agree(self, measures: dict[str, Measure]) -> tuple[dict[str, Measure], bool, bool]:
-        """Return the measures over all processes, and whether any of them asks to stop or to save."""
+    def _agree(self) -> tuple[bool, bool]:
+        """Return whether any process asks to stop or to save."""
         due = 0 < self.save_partial_every <= time.monotonic() - self._last_save
-        weights = [measure.weight for measure in measures.values()]
-        totals = [measure.value * measure.weight if measure.weight else 0.0 for measure in measures.values()]
-        asked, due, *sums = distributed.sum_numbers([float(stop_requested()), float(due), *weights, *totals])
-        if distributed.world_size() > 1:
-            weights, totals = sums[: len(weights)], sums[len(weights) :]
-            measures = {
-                name: measure._replace(value=total / weight, weight=weight) if weight else measure
-                for (name, measure), weight, total in zip(measures.items(), weights, totals)
-            }
-        return measures, asked > 0, due > 0
+        asked, due = distributed.sum_numbers([float(stop_requested()), float(due)])
+        return asked > 0, due > 0
 
-    def _note(self, measures: dict[str, Measure], lr: float) -> None:
+    def _read(self) -> None:
+        """Read the measures of the iterations so far: the only moment at which the loop waits for a GPU.
+
+        Raises:
+            InputError: one of the iterations had a loss or a gradient that is not finite.
+        """
+        self.method.update.check()
+        seen = [(iteration, lr, _as_numbers(measures)) for iteration, lr, measures in self._seen]
+        self._seen.clear()
+        every = [measure for _, _, measures in seen for measure in measures.values()]
+        totals = [measure.value * measure.weight if measure.weight else 0.0 for measure in every]
+        sums = distributed.sum_numbers([*(measure.weight for measure in every), *totals])
+        shared = iter(zip(sums[: len(every)], sums[len(every) :]))
+        for iteration, lr, measures in seen:
+            for name, measure in measures.items():
+                weight, total = next(shared)
+                if weight and distributed.world_size() > 1:
+                    measures[name] = measure._replace(value=total / weight, weight=weight)
+            self._note(iteration, measures, lr)
+
+    def _note(self, iteration: int, measures: dict[str, Measure], lr: float) -> None:
         """Add to the epoch's means; record every `log_period` iterations."""
         for name, measure in measures.items():
             if measure.weight and np.isfinite(measure.value):
                 self.run.means.add(name, measure.value * measure.weight, measure.weight)
-        if self.run.iteration % self.log_period and self.run.iteration != self.length:
+        if iteration % self.log_period and iteration != self.length:
             return
+        self.rates = self.pace.take()
         values = {name: measure.value for name, measure in measures.items() if measure.every_iteration}
         first = {name: values.pop(name) for name in ("loss", "grad_norm") if name in values}
-        self._record("train_iter", {"iter": self.run.iteration, **first, "lr": lr, **values})
+        self._record("train_iter", {"iter": iteration, **first, "lr": lr, **values})
 
     def _record(self, kind: str, values: dict[str, Any]) -> None:
         """Let the hooks know."""
@@ -206,6 +233,7 @@ class Trainer:
         self._last_save = time.monotonic()
         self.saves.partial(self.state_dict())
         distributed.barrier()
+        self.pace.restart()
         if asked:
             raise Preempted(f"saved at epoch {self.run.epoch + 1}, iteration {self.run.iteration}; call again to go on")
 
@@ -300,3 +328,8 @@ class Trainer:
         states = state.get("rng")
         if states:
             set_rng_state(states[distributed.rank() % len(states)])
+
+
+def _as_numbers(measures: dict[str, Measure]) -> dict[str, Measure]:
+    """Return measures whose values are on no device."""
+    return {name: measure._replace(value=float(measure.value)) for name, measure in measures.items()}

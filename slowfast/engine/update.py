@@ -22,12 +22,12 @@ class Measure(NamedTuple):
     """A value that a method measures in an iteration.
 
     Args:
-        value: mean over `weight` samples.
+        value: mean over `weight` samples; a tensor on a device, which is read when somebody wants to see it.
         weight: its weight in the mean over processes and over the epoch; 0: this process's value of this iteration.
         every_iteration: also reported between the ends of the epochs.
     """
 
-    value: float
+    value: float | torch.Tensor
     weight: float = 1.0
     every_iteration: bool = True
 
@@ -52,6 +52,8 @@ class Update:
         autocast_dtype: torch.float16, torch.bfloat16 or None for full precision.
         on_nan: `stop` or `skip` when a loss or its gradient is not finite.
         accumulate: parts that a batch is computed in, one after the other; their gradients add up.
+        late: no value is read from the device: measures are tensors, and `check` looks at losses and gradient norms. So
+            it is on GPUs, but not when a bad step is to be skipped, which has to be known before it is done.
     """
 
     networks: list[nn.Module]
@@ -62,6 +64,8 @@ class Update:
     on_nan: str = "stop"
     accumulate: int = 1
     scaler: torch.amp.GradScaler = field(init=False)
+    late: bool = field(init=False)
+    _unchecked: list[tuple[str, torch.Tensor, list[str]]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         enabled = self.autocast_dtype is torch.float16 and self.device.type == "cuda"
@@ -70,6 +74,7 @@ class Update:
                 "an optimizer that computes the gradient twice cannot scale it: set TRAIN.MIXED_PRECISION bf16 or off"
             )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=enabled)
+        self.late = self.device.type == "cuda" and self.on_nan == "stop"
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """Return the context of forward passes in the run's precision."""
@@ -88,7 +93,7 @@ class Update:
             The measures `loss`, `grad_norm` and those that `loss` returned.
 
         Raises:
-            InputError: the loss or its gradient is not finite and `on_nan` is `stop`.
+            InputError: the loss or its gradient is not finite and `on_nan` is `stop`; when `late`, `check` says so.
         """
         parts = _cut(batches, self.accumulate)
         # A batch that is skipped must not leave its traces in the BatchNorm statistics either.
@@ -105,7 +110,19 @@ class Update:
         measures = {name: Measure(value, weight) for name, value in measured.items()}
         return {"loss": measures.pop("loss"), "grad_norm": Measure(norm, 0.0), **measures}
 
-    def _gradient(self, loss: Callable[..., Any], parts: list[tuple[Batch, ...]]) -> tuple[dict[str, float], bool]:
+    def check(self) -> None:
+        """Look at the losses and norms that are not looked at yet; nothing may be saved before.
+
+        Raises:
+            InputError: one of them is not finite.
+        """
+        values = [(what, float(value), names) for what, value, names in self._unchecked]
+        self._unchecked.clear()
+        if distributed.any_(not all(math.isfinite(value) for _, value, _ in values)):
+            for what, value, names in values:
+                self._refuse(what, value, names)
+
+    def _gradient(self, loss: Callable[..., Any], parts: list[tuple[Batch, ...]]) -> tuple[dict[str, Any], bool]:
         """Compute the gradient; return the means over all parts, and False when a loss is refused."""
         self.optimizer.zero_grad(set_to_none=True)
         total, means = sum(map(_size, parts)), {}
@@ -118,8 +135,8 @@ class Update:
                     raise InputError("TRAIN.METHOD: a loss reports 'loss' and 'grad_norm' by itself; rename yours")
                 share = _size(part) / total if total else 1.0
                 for name, item in {"loss": value.detach(), **measured}.items():
-                    means[name] = means.get(name, 0.0) + share * float(item)
-                if self._is_refused("loss", float(value.detach()), part):
+                    means[name] = means.get(name, 0.0) + share * self._number(item)
+                if self._is_refused("loss", self._number(value), part):
                     return means, False
                 self.scaler.scale(value * share).backward()
         return means, True
@@ -132,16 +149,22 @@ class Update:
                 stack.enter_context(network.no_sync())
         return stack
 
-    def _clip(self) -> float:
+    def _number(self, value: Any) -> Any:
+        """Return a value as a double-precision number, which stays on its device when it is read later."""
+        if self.late and isinstance(value, torch.Tensor):
+            return value.detach().double()
+        return float(value.detach() if isinstance(value, torch.Tensor) else value)
+
+    def _clip(self) -> Any:
         """Clip the gradient and return its norm before that."""
         self.scaler.unscale_(self.optimizer)
         parameters = [parameter for network in self.networks for parameter in network.parameters()]
-        return float(nn.utils.clip_grad_norm_(parameters, self.clip_norm or float("inf")))
+        return self._number(nn.utils.clip_grad_norm_(parameters, self.clip_norm or float("inf")))
 
     def _step(self, loss: Callable[..., Any], parts: list[tuple[Batch, ...]]) -> None:
         """Change the weights; an optimizer that asks for it gets a function that computes the gradient again."""
 
-        def again() -> float:
+        def again() -> Any:
             with torch.enable_grad():
                 measured, is_sound = self._gradient(loss, parts)
             if is_sound:
@@ -166,11 +189,18 @@ class Update:
         for buffer, value in zip(self._buffers(), before):
             buffer.copy_(value)
 
-    def _is_refused(self, what: str, value: float, batches: tuple[Batch, ...]) -> bool:
+    def _is_refused(self, what: str, value: Any, batches: tuple[Batch, ...]) -> bool:
+        """Stop, or log and tell to skip, when a value is not finite in any process; or leave that to `check`."""
+        names = [name for batch in batches for name in batch.get("names", ())]
+        if self.late:
+            self._unchecked.append((what, value, names))
+            return False
+        return self._refuse(what, value, names)
+
+    def _refuse(self, what: str, value: float, names: list[str]) -> bool:
         """Stop, or log and tell to skip, when a value is not finite in any process."""
         if not distributed.any_(not math.isfinite(value)):
             return False
-        names = [name for batch in batches for name in batch.get("names", ())]
         bad = [part for part in distributed.gather((value, names)) if not math.isfinite(part[0])]
         value, clips = bad[0][0], ", ".join(dict.fromkeys(name for part in bad for name in part[1]))
         if self.on_nan == "stop":

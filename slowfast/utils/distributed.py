@@ -73,11 +73,15 @@ def share_(tensor: torch.Tensor) -> None:
 
 
 def sum_numbers(values: list[float]) -> list[float]:
-    """Return the sums of numbers (float64) over all processes; with one process the numbers themselves."""
+    """Return the sums of numbers (float64) over all processes, in the order of rank; one process: the numbers.
+
+    They go from processor to processor (gloo): nothing waits for a GPU.
+    """
     if world_size() == 1:
         return values
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    return sum_(torch.tensor(values, dtype=torch.float64, device=device)).tolist()
+    parts = [torch.empty(len(values), dtype=torch.float64) for _ in range(world_size())]
+    dist.all_gather(parts, torch.tensor(values, dtype=torch.float64))
+    return [sum(column) for column in zip(*(part.tolist() for part in parts))]
 
 
 def any_(flag: bool) -> bool:
@@ -131,7 +135,8 @@ def process_group(num_gpus: int, backend: str) -> Iterator[torch.device]:
     if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
         yield device
         return
-    dist.init_process_group(backend if use_gpu else "gloo", timeout=TIMEOUT)
+    # Tensors of the CPU, such as flags and counts, always go over gloo.
+    dist.init_process_group(f"cpu:gloo,cuda:{backend}" if use_gpu else "gloo", timeout=TIMEOUT)
     index = dist.get_rank()
     try:
         yield device

@@ -276,6 +276,19 @@ def test_one_process_measures_what_all_do(make, monkeypatch):
     trainer = make()
     distributed = trainer_module.distributed
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
-    monkeypatch.setattr(distributed, "sum_numbers", lambda values: [0.0, 1.0, 8.0, 0.0, 40.0, 0.0])
-    measures, asked, due = trainer._agree({"any name": Measure(3.0, 2.0), "own": Measure(9.0, 0.0)})
-    assert measures == {"any name": Measure(5.0, 8.0), "own": Measure(9.0, 0.0)} and (asked, due) == (False, True)
+    asked = iter([[0.0, 1.0]])
+    monkeypatch.setattr(distributed, "sum_numbers", lambda values: next(asked))
+    assert trainer._agree() == (False, True)
+    asked = iter([[8.0, 0.0, 4.0, 0.0, 40.0, 0.0, 12.0, 0.0]])
+    noted = []
+    monkeypatch.setattr(trainer, "_note", lambda iteration, measures, lr: noted.append((iteration, lr, measures)))
+    monkeypatch.setattr(trainer.method.update, "check", lambda: None)
+    trainer._seen = [
+        (number, 0.1, {"any name": Measure(3.0, 2.0), "own": Measure(torch.tensor(9.0), 0.0)}) for number in (1, 2)
+    ]
+    trainer._read()
+    assert noted == [
+        (1, 0.1, {"any name": Measure(5.0, 8.0), "own": Measure(9.0, 0.0)}),
+        (2, 0.1, {"any name": Measure(3.0, 4.0), "own": Measure(9.0, 0.0)}),
+    ]
+    assert not trainer._seen

@@ -167,11 +167,17 @@ def checked_measures(method: Method, measures: Any) -> dict[str, Measure]:
             raise InputError(f"TRAIN.METHOD measures {name!r}, a name that every record has already; take another one")
         measure = value if isinstance(value, Measure) else Measure(value)
         try:
-            checked[name] = measure._replace(value=float(measure.value))
+            checked[name] = measure._replace(value=_as_it_is(measure.value))
         except (TypeError, ValueError, RuntimeError):
             kind = type(measure.value).__name__
             raise InputError(f"{what} {name!r} as a {kind} that is not one number; take its mean") from None
     return checked
+
+
+def _as_it_is(value: Any) -> float | torch.Tensor:
+    """Return a value as it is now: a number, or what stays on a GPU until it is read."""
+    on_gpu = isinstance(value, torch.Tensor) and value.is_cuda and value.numel() == 1
+    return value.detach().clone() if on_gpu else float(value)
 
 
 def feature_width(cfg: CfgNode, network: nn.Module, device: torch.device) -> int:

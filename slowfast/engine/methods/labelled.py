@@ -1,5 +1,7 @@
 """The loss of labelled clips and what is measured with it: mixing, class weights, stored probabilities."""
 
+from typing import Any
+
 import torch
 from fvcore.common.config import CfgNode
 from torch.nn import functional as F
@@ -42,7 +44,7 @@ class LabelledLoss:
         clips, target_BK = self.mixup(batch["clips"], batch["labels"], rng=batch["rng"])
         return {**batch, "clips": clips, "target": target_BK}
 
-    def __call__(self, logits_BK: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+    def __call__(self, logits_BK: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the loss of a prepared batch (or a part of one), and its top-1 and top-5 errors in percent."""
         logits_BK, target = logits_BK.float(), batch["target"]
         if self.soft is not None:
@@ -56,8 +58,8 @@ class LabelledLoss:
         return loss, {"top1_err": 100.0 * first / len(logits_BK), "top5_err": 100.0 * fifth / len(logits_BK)}
 
 
-def topk_errors(logits_BK: torch.Tensor, target: torch.Tensor) -> tuple[int, int]:
-    """Return the numbers of top-1 and top-5 errors of a batch.
+def topk_errors(logits_BK: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the numbers of top-1 and top-5 errors of a batch, in double precision, where the logits are.
 
     With mixed targets (B, K) the logit of the second class of a row is added to that of the first, so that
     either answer counts (as upstream reports its training error).
@@ -71,4 +73,4 @@ def topk_errors(logits_BK: torch.Tensor, target: torch.Tensor) -> tuple[int, int
         target = top2[:, 0]
     best = logits_BK.topk(min(5, logits_BK.shape[1]), dim=1).indices
     hits = best == target[:, None]
-    return int((~hits[:, :1].any(1)).sum()), int((~hits.any(1)).sum())
+    return (~hits[:, :1].any(1)).sum().double(), (~hits.any(1)).sum().double()

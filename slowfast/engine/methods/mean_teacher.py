@@ -61,9 +61,10 @@ class MeanTeacher(Supervised):
     def _follow(self) -> None:
         """Move the teacher's weights towards the student's, in the beginning faster; buffers are copied."""
         self.updates += 1
-        decay = min(self.keys.DECAY, (int(self.updates) + 1) / (int(self.updates) + 10))
+        done = self.updates.double()
+        rest = 1.0 - ((done + 1) / (done + 10)).clamp(max=self.keys.DECAY)
         student = unwrap(self.network)
         for mean, value in zip(self.teacher.parameters(), student.parameters()):
-            mean.lerp_(value, 1.0 - decay)
+            mean.lerp_(value, rest.to(mean.dtype))
         for mean, value in zip(self.teacher.buffers(), student.buffers()):
             mean.copy_(value)
