@@ -233,9 +233,9 @@ _C.TRAIN.CLASS_WEIGHTS = []  # one factor per class on the loss of labelled clip
 _C.TRAIN.ACCUMULATE = 1  # parts that a batch is computed in, one after the other: less memory, the same step
 _C.TRAIN.FREEZE = []  # beginnings of parameter names that stay as they are, whole parts such as blocks.0
 _C.TRAIN.DETERMINISTIC = False  # only algorithms that give the same bits every time, also on GPUs (slower)
-_C.TRAIN.MIXED_PRECISION = "auto"  # auto (fp16 on GPUs, off on the CPU), off, fp16 or bf16
+_C.TRAIN.MIXED_PRECISION = "auto"  # auto (fp16 on GPUs as published, off on the CPU), off, fp16 or bf16
 _C.TRAIN.ON_NAN = "stop"  # a loss that is not finite: stop, or skip the step
-_C.TRAIN.COMPILE = False  # torch.compile the training forward
+_C.TRAIN.COMPILE = False  # torch.compile the training forward: True (as a whole) or blocks (each shape once)
 
 _C.MEAN_TEACHER = CN()  # TRAIN.METHOD mean_teacher
 _C.MEAN_TEACHER.SPLIT = "train_unlabel"  # clips that the teacher labels; their own labels are not read

@@ -298,15 +298,18 @@ def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list
         value = float(value)
     elif isinstance(default, int) and isinstance(value, float) and value.is_integer():
         value = int(value)
-    fits = default is None or value is None or type(value) is type(default)
+    words = _WORDS.get(setting.key, ())
+    fits = default is None or value is None or type(value) is type(default) or value in words
     nullable = default is None or setting.key in _NULLABLE
     if not fits or (value is None and not nullable):
-        wanted = type(default).__name__
+        wanted = " or ".join([type(default).__name__, *map(repr, words)])
         errors.append(f"{setting.origin}: {setting.key} is {value!r}, a {wanted} is needed (like {default!r})")
         return
     values[setting.key] = value
 
 
+# Keys of another type that take these words too.
+_WORDS = {"TRAIN.COMPILE": ("blocks",)}
 # Keys whose default is a value, but for which None is upstream's way to say "not set".
 _NULLABLE = frozenset({"SF.PRETRAIN_NAME"})
 

@@ -26,6 +26,7 @@ from slowfast.engine.run import BEST, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
 from slowfast.models import Network
+from slowfast.models.compile import compile_blocks
 from slowfast.models.freeze import freeze
 from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
 from slowfast.utils import distributed
@@ -35,8 +36,6 @@ from slowfast.utils.precision import Precision
 
 logger = logging.getLogger(__name__)
 
-_DTYPES = {"off": None, "fp16": torch.float16, "bf16": torch.bfloat16}
-
 
 def class_names(cfg: CfgNode) -> list[str]:
     """Return the K class names: DATA.CLASS_NAMES, else numbers."""
@@ -44,11 +43,15 @@ def class_names(cfg: CfgNode) -> list[str]:
 
 
 def autocast_dtype(cfg: CfgNode, device: torch.device) -> torch.dtype | None:
-    """Return the type of mixed-precision training; `auto` is float16 on GPUs and off on the CPU."""
+    """Return the type of mixed-precision training; `auto` is float16 on GPUs, as published, and off on the CPU.
+
+    Raises:
+        InputError: the card has no bfloat16.
+    """
     choice = cfg.TRAIN.MIXED_PRECISION
     if choice == "auto":
         choice = "fp16" if device.type == "cuda" else "off"
-    return _DTYPES[choice]
+    return Precision.choose(choice, device, key="TRAIN").dtype
 
 
 def test_precision(cfg: CfgNode, device: torch.device) -> Precision:
@@ -153,7 +156,9 @@ def build_method(cfg: CfgNode, network: nn.Module, device: torch.device, *, wrap
 def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:
     """Return a network with the wrappers of the run."""
     unused = getattr(network, "unused_parameters", False)
-    if cfg.TRAIN.COMPILE:
+    if cfg.TRAIN.COMPILE == "blocks":
+        compile_blocks(network)
+    elif cfg.TRAIN.COMPILE:
         network = torch.compile(network)
     if distributed.world_size() == 1:
         return network

@@ -78,18 +78,18 @@ def process_setup(cfg: CfgNode):
         if cfg.NUM_THREADS:
             torch.set_num_threads(cfg.NUM_THREADS)
         distributed.seed_generators(cfg.RNG_SEED)
-        with _deterministic(cfg.TRAIN.DETERMINISTIC):
+        with _algorithms(device, deterministic=cfg.TRAIN.DETERMINISTIC):
             yield device
 
 
 @contextlib.contextmanager
-def _deterministic(enabled: bool):
-    """Allow only algorithms that give the same bits every time."""
+def _algorithms(device: torch.device, *, deterministic: bool):
+    """Let a GPU try which convolution is the fastest, or allow only algorithms that give the same bits every time."""
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
-    if enabled:
+    torch.backends.cudnn.benchmark = device.type == "cuda" and not deterministic
+    if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:

@@ -59,7 +59,7 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
         wrong[f"{few} {clips}: raise it, or set MIXUP.ENABLE False and MODEL.LOSS_FUNC cross_entropy"] = None
     if cfg.TRAIN.ENABLE and cfg.TRAIN.COMPILE and cfg.MODEL.USE_CHECKPOINT and torch.__version__ < COMPILED_CHECKPOINTS:
         newer = ".".join(map(str, COMPILED_CHECKPOINTS))
-        both = "TRAIN.COMPILE and MODEL.USE_CHECKPOINT are both True, with which BatchNorm statistics come out wrong in"
+        both = "TRAIN.COMPILE and MODEL.USE_CHECKPOINT are both on, with which BatchNorm statistics come out wrong in"
         wrong[f"{both} torch {torch.__version__}: set one of them False, or install torch {newer} or newer"] = None
     resumes = cfg.TRAIN.AUTO_RESUME and any((output / "checkpoints").glob("checkpoint_*.pyth"))
     if cfg.TRAIN.ENABLE and not resumes:
@@ -117,11 +117,11 @@ def _needed_splits(cfg: CfgNode) -> Iterator[tuple[str, str, bool]]:
 _HELP = {
     "training": (
         "lower TRAIN.BATCH_SIZE", "AUG.NUM_SAMPLE", "DATA.NUM_FRAMES", "DATA.TRAIN_CROP_SIZE",
-        "TEST.BATCH_SIZE (evaluations)", "DATA_LOADER.NUM_WORKERS", "or set MODEL.USE_CHECKPOINT True",
-        "TRAIN.MIXED_PRECISION bf16",
+        "TEST.BATCH_SIZE (evaluations)", "DATA_LOADER.NUM_WORKERS", "or raise TRAIN.ACCUMULATE",
+        "or set MODEL.USE_CHECKPOINT True", "TRAIN.MIXED_PRECISION bf16",
     ),
     "testing": ("lower TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS", "DATA.NUM_FRAMES",
-        "DATA.TEST_CROP_SIZE", "DATA_LOADER.NUM_WORKERS", "or set TEST.MIXED_PRECISION bf16"),
+        "DATA.TEST_CROP_SIZE", "ADAPT.BATCH_SIZE (adaptation)", "DATA_LOADER.NUM_WORKERS", "or set TEST.MIXED_PRECISION bf16"),
 }  # fmt: skip
 _NO_MEMORY = (
     "out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "alloc_failed",

@@ -3,6 +3,8 @@
 The plain network is the one that was not passed through here; both give the same values.
 """
 
+import functools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +17,8 @@ from slowfast.models.forms.mlp import BlockedMlp
 from slowfast.models.layers import Mlp
 from slowfast.models.network import Network
 from slowfast.models.swap import wrap_forward
+
+logger = logging.getLogger(__name__)
 
 # A form looks at a module and returns the class that is to run it, or None.
 Form = Callable[[nn.Module], type[nn.Module] | None]
@@ -78,7 +82,23 @@ def _gpu_depthwise(module: nn.Module) -> type[nn.Module] | None:
     """Return the class of depthwise convolutions on a GPU."""
     from slowfast.models.kernels.operator import DepthwiseConv3d  # loads Triton, which nothing else needs
 
-    return DepthwiseConv3d if _is_depthwise(module) and DepthwiseConv3d.fits(module) else None
+    fits = _is_depthwise(module) and DepthwiseConv3d.fits(module)
+    return DepthwiseConv3d if fits and not _without_kernels() else None
+
+
+@functools.cache
+def _without_kernels() -> bool:
+    """Tell whether the kernels cannot be used on this machine's GPU, and say so once."""
+    from slowfast.models.kernels.depthwise import problem
+
+    reason = problem() if torch.cuda.is_available() else ""
+    if reason:
+        logger.warning(
+            "depthwise convolutions run in the library's form, several times slower: %s; install the Triton of this "
+            "torch (pip install -U triton) and a C compiler",
+            reason,
+        )
+    return bool(reason)
 
 
 def _gpu_over_time(module: nn.Module) -> type[nn.Module] | None:

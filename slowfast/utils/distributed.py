@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from slowfast.utils.cli import EXIT_PREEMPTED, Preempted
 from slowfast.utils.errors import InputError
+from slowfast.utils.gpu import use_gpu
 from slowfast.utils.stop import obey_defaults, stop_requested
 
 Value = TypeVar("Value")
@@ -128,15 +129,15 @@ def process_group(num_gpus: int, backend: str) -> Iterator[torch.device]:
         PeerLost: a collective operation failed because another process has ended.
     """
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    use_gpu = num_gpus > 0 and torch.cuda.is_available()
-    device = torch.device("cuda", local % torch.cuda.device_count()) if use_gpu else torch.device("cpu")
-    if use_gpu:
+    on_gpu = use_gpu(num_gpus)
+    device = torch.device("cuda", local % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
+    if on_gpu:
         torch.cuda.set_device(device)
     if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
         yield device
         return
     # Tensors of the CPU, such as flags and counts, always go over gloo.
-    dist.init_process_group(f"cpu:gloo,cuda:{backend}" if use_gpu else "gloo", timeout=TIMEOUT)
+    dist.init_process_group(f"cpu:gloo,cuda:{backend}" if on_gpu else "gloo", timeout=TIMEOUT)
     index = dist.get_rank()
     try:
         yield device

@@ -25,13 +25,14 @@ class Precision:
     tf32: bool = False
 
     @classmethod
-    def choose(cls, choice: str, device: torch.device, *, tf32: bool = False) -> "Precision":
+    def choose(cls, choice: str, device: torch.device, *, tf32: bool = False, key: str = "TEST") -> "Precision":
         """Return what a value of TEST.MIXED_PRECISION means on a device.
 
         Args:
             choice: `off`, `fp16`, `bf16`, or `auto`: what the card has, off on the CPU.
             device: where the network runs.
             tf32: allow TF32.
+            key: section of the key, for the message.
 
         Raises:
             InputError: the card has no bfloat16.
@@ -42,7 +43,7 @@ class Precision:
             choice = "off" if not on_gpu else "bf16" if has_bf16 else "fp16"
         if choice == "bf16" and not has_bf16:
             raise InputError(
-                f"TEST.MIXED_PRECISION is bf16, which {torch.cuda.get_device_name(device)} does not have: set fp16"
+                f"{key}.MIXED_PRECISION is bf16, which {torch.cuda.get_device_name(device)} does not have: set fp16"
             )
         return cls(_DTYPES[choice], tf32 and on_gpu)
 

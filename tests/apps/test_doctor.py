@@ -20,6 +20,12 @@ def test_a_missing_data_root_is_a_problem_with_its_fix(repo, tmp_path):
     assert "[problem] data root" in done.stdout and "DATASET.md" in done.stdout
 
 
+def test_a_driver_that_does_not_fit_is_a_problem(monkeypatch):
+    monkeypatch.setattr("slowfast.apps.doctor.find_gpu", lambda: (False, "The NVIDIA driver is too old"))
+    finding = {finding.topic: finding for finding in examine()}["gpu"]
+    assert (finding.state, finding.text) == ("problem", "The NVIDIA driver is too old") and "driver" in finding.fix
+
+
 def test_a_finding_is_one_line_with_its_fix():
     assert Finding("disk", "problem", "full", "free some").line() == "[problem] disk: full -> free some"
 

@@ -59,6 +59,7 @@ def test_too_little_memory_in_training(fault, run):
     assert run("out", *TRAIN, fault=fault) == 2
     text = complaint(run.log("out"))
     assert "out of memory in training" in text and "TRAIN.BATCH_SIZE (now 4)" in text
+    assert "raise TRAIN.ACCUMULATE (now 1)" in text
     assert "MODEL.USE_CHECKPOINT (now False) True" in text and "TEST.BATCH_SIZE (now 4)" in text
 
 
@@ -67,6 +68,7 @@ def test_too_little_memory_in_testing(run):
     assert run("out", "SOLVER.MAX_EPOCH", "1", fault="memory@eval:2") == 2
     assert "out of memory in testing" in complaint(run.log("out"))
     assert "TEST.BATCH_SIZE (now 4)" in complaint(run.log("out"))
+    assert "ADAPT.BATCH_SIZE (now 16)" in complaint(run.log("out"))
 
 
 def test_other_errors_are_not_called_lack_of_memory():
@@ -94,7 +96,7 @@ def test_compiled_checkpoints_in_an_old_torch(tmp_path, monkeypatch):
         monkeypatch.setattr("slowfast.engine.preflight.COMPILED_CHECKPOINTS", oldest)
         with pytest.raises(InputError) as error:  # the lists are absent in any case
             check_inputs(cfg, tmp_path)
-        assert ("both True" in str(error.value)) is refused
+        assert ("both on" in str(error.value)) is refused
         assert ("install torch 99.1 or newer" in str(error.value)) is refused
 
 

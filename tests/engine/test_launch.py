@@ -39,6 +39,16 @@ def test_deterministic_algorithms_end_with_the_run(cfg_of):
         assert not torch.are_deterministic_algorithms_enabled()
 
 
+@pytest.mark.parametrize(
+    ("kind", "deterministic", "tried"), [("cuda", False, True), ("cuda", True, False), ("cpu", False, False)]
+)
+def test_a_card_tries_its_convolutions(kind, deterministic, tried, monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    with launch._algorithms(torch.device(kind), deterministic=deterministic):
+        assert torch.backends.cudnn.benchmark is tried
+    assert not torch.backends.cudnn.benchmark
+
+
 def test_what_a_method_keeps_goes_on_from_another_folder(cfg_of, tmp_path):
     cfg = cfg_of("TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "a.pyth"), "TRAIN.CHECKPOINT_KEEP_EPOCH", "True")
     state = {"model_state": {}, "optimizer_state": {}, "networks": {}, "method_state": {}, "epoch": 0}

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from slowfast.config import load_config
+from slowfast.config import get_cfg, load_config
+from slowfast.engine.build import autocast_dtype
 from slowfast.engine.checkpoint import DamagedCheckpoint, save_checkpoint
 from slowfast.engine.predictor import Predictor
 from slowfast.ensemble import load_predictions
@@ -124,6 +125,14 @@ def test_precision_on_a_card_is_what_it_has(capability, name, monkeypatch):
     if name == "fp16":
         with pytest.raises(InputError, match="an old card does not have"):
             Precision.choose("bf16", card)
+        cfg = get_cfg()
+        cfg.TRAIN.MIXED_PRECISION = "bf16"
+        with pytest.raises(
+            InputError, match="^TRAIN.MIXED_PRECISION is bf16, which an old card does not have: set fp16"
+        ):
+            autocast_dtype(cfg, card)
+        cfg.TRAIN.MIXED_PRECISION = "auto"
+        assert autocast_dtype(cfg, card) is torch.float16 and autocast_dtype(cfg, CPU) is None
 
 
 def test_float32_on_a_card_is_whole_unless_allowed(monkeypatch):

@@ -292,3 +292,32 @@ def test_one_process_measures_what_all_do(make, monkeypatch):
         (2, 0.1, {"any name": Measure(3.0, 4.0), "own": Measure(9.0, 0.0)}),
     ]
     assert not trainer._seen
+
+
+def test_a_step_that_is_not_finite_is_found_before_it_is_saved(make, monkeypatch):
+    trainer = make(log_period=100)
+    trainer.method.update.late = True
+    monkeypatch.setattr(trainer.method.update, "_number", lambda value: torch.tensor(float("nan")))
+    saved = []
+    monkeypatch.setattr(trainer.saves, "epoch", lambda *_: saved.append("epoch"))
+    monkeypatch.setattr(trainer.saves, "partial", lambda *_: saved.append("partial"))
+    with pytest.raises(InputError, match="the loss is nan on the clips a, b"):
+        trainer.train()
+    assert trainer.run.iteration == trainer.length and not saved
+    trainer = make(log_period=100, save_partial_every=1e-9)
+    trainer.method.update.late = True
+    monkeypatch.setattr(trainer.method.update, "_number", lambda value: torch.tensor(float("nan")))
+    monkeypatch.setattr(trainer.saves, "partial", lambda *_: saved.append("partial"))
+    with pytest.raises(InputError, match="the loss is nan"):
+        trainer.train()
+    assert trainer.run.iteration == 1 and not saved
+
+
+def test_measures_wait_for_their_line_and_are_what_they_were(make):
+    records = []
+    for log_period in (1, 2, 1000):
+        trainer = make(log_period=log_period)
+        trainer.train()
+        hook = next(hook for hook in trainer.hooks if isinstance(hook, Records))
+        records.append(hook.of("train_epoch"))
+    assert records[0] == records[1] == records[2] and records[0]

@@ -200,3 +200,78 @@ def test_either_class_of_a_mixed_target_counts():
     mixed = torch.tensor([[0.6, 0.4, 0.0], [0.0, 0.7, 0.3]])
     assert topk_errors(logits, mixed)[0] == 1
     assert topk_errors(logits, torch.tensor([1, 1]))[0] == 1
+
+
+def late(update):
+    """An update as it is on a GPU."""
+    update.late = True
+    return update
+
+
+def test_nothing_is_read_from_a_device_and_the_same_is_measured():
+    (now, model), (update, other) = line_update(accumulate=2), line_update(accumulate=2)
+    late(update)
+    for count in (4, 5, 6):
+        expected = now(
+            lambda batch: (line_loss(model)(batch), {"first": batch["labels"][0].float()}), line_batch(count)
+        )
+        found = update(
+            lambda batch: (line_loss(other)(batch), {"first": batch["labels"][0].float()}), line_batch(count)
+        )
+        assert all(isinstance(measure.value, torch.Tensor) for measure in found.values())
+        assert {name: (float(value), weight) for name, (value, weight, _) in found.items()} == {
+            name: (value, weight) for name, (value, weight, _) in expected.items()
+        }
+    assert torch.equal(model.weight, other.weight)
+    assert len(update._unchecked) == 9  # two parts and a norm of each
+    update.check()
+    assert not update._unchecked
+
+
+class Unreadable(torch.Tensor):
+    """A tensor that nobody may wait for."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function in (torch.Tensor.__float__, torch.Tensor.item, torch.Tensor.__bool__, torch.Tensor.__int__):
+            raise AssertionError("waits for the device")
+        return super().__torch_function__(function, types, args, kwargs or {})
+
+
+def test_no_value_is_asked_for_until_it_is_time():
+    update, model = line_update()
+    loss = LabelledLoss(get_cfg(), torch.device("cpu"))
+
+    def measured(batch):
+        logits = model(batch["clips"].as_subclass(Unreadable))
+        return loss(logits, {**batch, "target": batch["labels"]})
+
+    late(update)(measured, line_batch())
+    update.late = False
+    with pytest.raises(AssertionError, match="waits"):
+        update(measured, line_batch())
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient norm"])
+def test_what_is_not_finite_is_found_before_anything_is_saved(what):
+    update, model = line_update()
+    late(update)
+    update(line_loss(model), line_batch(2))
+
+    def loss(batch):
+        if what == "loss":
+            return line_loss(model)(batch) * float("nan")
+        return (model(batch["clips"]) * 0).sum().sqrt()  # its gradient is infinite times zero
+
+    update(loss, line_batch(3))
+    update(line_loss(model), line_batch(4))
+    with pytest.raises(InputError, match=f"the {what} is nan on the clips clip0, clip1, clip2: lower"):
+        update.check()
+
+
+def test_only_a_card_is_not_asked_and_only_when_no_step_is_skipped():
+    card = types.SimpleNamespace(type="cuda")
+    model = Line()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for device, on_nan, expected in ((card, "stop", True), (card, "skip", False), (torch.device("cpu"), "stop", False)):
+        assert Update(networks=[model], optimizer=optimizer, device=device, on_nan=on_nan).late is expected

@@ -1,8 +1,11 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from slowfast.solver import construct_optimizer, parameter_groups, set_lr
+from slowfast.solver import optimizer as optimizer_module
 from slowfast.utils.errors import InputError
 
 
@@ -67,6 +70,29 @@ def test_parameters_in_any_form(method):
     layer, single = nn.Linear(2, 1), nn.Parameter(torch.ones(2))
     optimizer = construct_optimizer([{"params": layer.parameters()}, {"params": single}], method=method, lr=0.1)
     assert [len(group["params"]) for group in optimizer.param_groups] == [2, 1]
+
+
+@pytest.mark.parametrize("method", ["sgd", "adam", "adamw"])
+def test_a_state_goes_on_in_one_call_on_a_card(method, monkeypatch):
+    def stepped(state=None):
+        weight = nn.Parameter(torch.ones(3))
+        optimizer = construct_optimizer([{"params": [weight]}], method=method, lr=0.1)
+        if state is not None:
+            optimizer.load_state_dict(copy.deepcopy(state))
+        weight.grad = torch.tensor([1.0, -2.0, 0.5])
+        optimizer.step()
+        return optimizer, weight.detach()
+
+    first, _ = stepped()
+    state = first.state_dict()
+    state["param_groups"][0]["fused"] = None
+    assert not stepped(state)[0].param_groups[0]["fused"]
+    expected = stepped(state)[1]
+    monkeypatch.setattr(optimizer_module, "_kinds", lambda groups: {"cuda"})
+    on_card, weight = stepped(state)
+    assert on_card.param_groups[0]["fused"] and on_card._step_supports_amp_scaling
+    torch.testing.assert_close(weight, expected)
+    assert stepped()[0].defaults["fused"]
 
 
 def test_one_call_for_all_parameters_on_the_cpu_alone():

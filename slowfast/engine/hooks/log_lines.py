@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from slowfast.engine.hooks import Hook
+from slowfast.engine.pace import in_words
 from slowfast.utils.progress import format_seconds
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class LogLines(Hook):
             each = (time.monotonic() - self.began) / (trainer.steps_done - self.first)
             text = " ".join(f"{name} {value:.4g}" for name, value in values.items() if name not in ("epoch", "iter"))
             logger.info(
-                "epoch %d/%d iter %d/%d %s ETA %s",
-                values["epoch"], trainer.max_epoch, values["iter"], trainer.length, text, format_seconds(each * left),
+                "epoch %d/%d iter %d/%d %s %sETA %s",
+                values["epoch"], trainer.max_epoch, values["iter"], trainer.length, text, in_words(trainer.rates),
+                format_seconds(each * left),
             )  # fmt: skip

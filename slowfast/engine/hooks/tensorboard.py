@@ -32,6 +32,8 @@ class Curves(Hook):
         if kind == "train_iter":
             for name in values.keys() - {"epoch", "iter"}:
                 self.writer.add_scalar(f"train/{name}", values[name], trainer.steps_done)
+            for name, rate in trainer.rates.items():
+                self.writer.add_scalar(f"pace/{name}", rate, trainer.steps_done)
         elif kind == "val_epoch":
             place = values["epoch"] * trainer.length
             self.writer.add_scalar(f"val/{values['split']}_top1", 100.0 - values["top1_err"], place)

@@ -4,6 +4,7 @@ Legend: B batch, C channels, T frames, H W height and width, S partial sums.
 """
 
 import dataclasses
+import functools
 import os
 
 import torch
@@ -14,8 +15,9 @@ try:
     import triton
 
     from slowfast.models.kernels import depthwise_triton as programs
-except ImportError:
+except (ImportError, AttributeError) as error:  # AttributeError: so old that it lacks what the programs use
     triton = programs = None
+    _REASON = f"Triton is missing or too old ({error})"
 
 Size = tuple[int, int, int]
 _WIDEST = 9
@@ -50,6 +52,20 @@ class Plan:
     programs: int = 2112
     half_taps: bool = False
     registers: int | None = None
+
+
+@functools.cache
+def problem() -> str:
+    """Return why the kernels do not run on this machine's GPU, found by running one, or an empty string."""
+    if triton is None:
+        return _REASON
+    try:
+        x_BCTHW = torch.zeros(1, 16, 2, 4, 4, device="cuda").contiguous(memory_format=torch.channels_last_3d)
+        convolve(x_BCTHW, torch.zeros(16, 1, 3, 3, 3, device="cuda"), None, (1, 1, 1), (1, 1, 1))
+        torch.cuda.synchronize()
+    except Exception as error:  # no C compiler, another driver, a card that Triton does not know, ...
+        return f"Triton fails: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return ""
 
 
 def is_supported(x_BCTHW: Tensor, weight: Tensor, stride: Size, padding: Size) -> bool:

@@ -15,7 +15,7 @@ EVALUATION = {"epoch": 2, "split": "dark", "top1_err": 40.0, "top5_err": 10.0, "
 
 @pytest.fixture
 def trainer():
-    return types.SimpleNamespace(max_epoch=4, length=5, steps_done=5)
+    return types.SimpleNamespace(max_epoch=4, length=5, steps_done=5, rates={})
 
 
 def test_lines_name_every_measure_and_the_time_left(trainer, caplog, monkeypatch):
@@ -28,9 +28,12 @@ def test_lines_name_every_measure_and_the_time_left(trainer, caplog, monkeypatch
         lines.record(trainer, "train_iter", RECORD)
         lines.record(trainer, "train_epoch", RECORD)
         lines.record(trainer, "val_epoch", EVALUATION)
+        trainer.rates = {"clips/s": 12.34, "waiting": 0.05, "GB": 10.2}
+        lines.record(trainer, "train_iter", RECORD)
     assert caplog.messages == [
         "epoch 2/4 iter 3/5 loss 1.25 lr 0.1 keep rate 0.5 ETA 2:00",
         "epoch 2 dark top-1 60.00 % (best 70.00 %)",
+        "epoch 2/4 iter 3/5 loss 1.25 lr 0.1 keep rate 0.5 12.3 clips/s waiting 5 % peak 10.2 GB ETA 2:00",
     ]
 
 
@@ -50,12 +53,13 @@ def test_curves_go_on_where_the_run_goes_on(trainer, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.utils.tensorboard.SummaryWriter", Writer)
     curves = Curves(tmp_path)
     curves.start(trainer)
-    trainer.steps_done = 8
+    trainer.steps_done, trainer.rates = 8, {"clips/s": 12.0}
     curves.record(trainer, "train_iter", RECORD)
     curves.record(trainer, "val_epoch", EVALUATION)
     curves.finish(trainer)
     assert made[0] == ("open", 6) and made[-1] == "closed" and ("val/dark_top1", 60.0, 10) in made
     assert {("train/loss", 1.25, 8), ("train/keep rate", 0.5, 8), ("train/lr", 0.1, 8)} == set(made[1:4])
+    assert made[4] == ("pace/clips/s", 12.0, 8)
 
 
 def test_a_hook_needs_nothing(trainer):
