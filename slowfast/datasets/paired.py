@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from slowfast.datasets.views import TrainFrames, TrainViews
+from slowfast.datasets.whole_batch import Cut
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,12 @@ class PairedViews:
         """Write the clips of one video to `out_VCTHW`; see `TrainViews.finish`."""
         for view, clip, out_1CTHW in zip(self.views, clips, out_VCTHW.split(1)):
             view.finish(clip, out_1CTHW)
+
+    def cuts(self, clips: Sequence[TrainFrames]) -> list[Cut]:
+        """Return where the clips of a video come from, for a whole batch at once."""
+        return [cut for view, clip in zip(self.views, clips) for cut in view.cuts(clip)]
+
+    def erase(self, clips: Sequence[TrainFrames], out_VCTHW: torch.Tensor) -> None:
+        """Erase random boxes of the clips of a video."""
+        for view, clip, out_1CTHW in zip(self.views, clips, out_VCTHW.split(1)):
+            view.erase(clip, out_1CTHW)

@@ -8,9 +8,11 @@ import torch
 from torch.utils.data import Dataset
 
 from slowfast.datasets.frame_source import FrameSource
+from slowfast.datasets.paired import PairedViews
 from slowfast.datasets.sampler import Key
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.views import EvalFrames, EvalViews, TrainFrames, TrainViews, empty_clips
+from slowfast.datasets.whole_batch import cut_levels
 from slowfast.lists.records import ClipRecord
 from slowfast.transforms.gamma import apply_gamma
 from slowfast.video import VideoError
@@ -203,9 +205,23 @@ class Collate:
             return torch.empty(0)
         count, *shape = self.views.shape(frames[0])
         clips = empty_clips((len(frames) * count, *shape), device)
+        if torch.device(device).type != "cpu":
+            self._at_once(frames, clips)
+            return clips
         for part, entry in zip(clips.split(count), frames):
             self.views.finish(entry, part)
         return clips
+
+    def _at_once(self, frames: Sequence[TrainFrames] | Sequence[EvalFrames], clips_BCTHW: torch.Tensor) -> None:
+        """Write all clips of a batch in few operations."""
+        views = self.views.views[0] if isinstance(self.views, PairedViews) else self.views
+        cuts = [cut for entry in frames for cut in self.views.cuts(entry)]
+        gamma = views.gamma if isinstance(views, EvalViews) else 1.0  # training frames have theirs already
+        levels_BTHWC = cut_levels(cuts, views.size, gamma, clips_BCTHW.device)
+        views.norm.write(levels_BTHWC.permute(4, 0, 1, 2, 3), clips_BCTHW.transpose(0, 1))
+        views.norm.end(clips_BCTHW)
+        for entry, part in zip(frames, clips_BCTHW.split(len(clips_BCTHW) // len(frames))):
+            self.views.erase(entry, part)
 
 
 def _ignore(_: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import get_worker_info
 
+from slowfast.datasets.whole_batch import Cut
 from slowfast.transforms import spatial
 from slowfast.transforms.darken import darken, random_darkening
 from slowfast.transforms.erasing import random_erase_
@@ -37,6 +38,11 @@ class Normalisation:
     def write(self, levels: torch.Tensor, out: torch.Tensor) -> None:
         """Write levels (3, ...) as network input to `out`, in one pass."""
         spatial.normalise_to(levels, self.mean, self.std, out)
+
+    def end(self, clips: torch.Tensor) -> None:
+        """Subtract what is to be subtracted of the means over time of clips (..., T, H, W), in place."""
+        if self.temporal_mean:
+            clips.copy_(spatial.subtract_temporal_mean(clips, self.temporal_mean))
 
 
 class EvalFrames(NamedTuple):
@@ -100,8 +106,16 @@ class EvalViews:
             for row in range(resized_CNHW.shape[1]):
                 for (view, time), (crop, window) in itertools.product(places[first + row], enumerate(windows)):
                     self.norm.write(window[:, row], out_VCTHW[view * self.crops + crop, :, time])
-        if self.norm.temporal_mean:
-            out_VCTHW.copy_(spatial.subtract_temporal_mean(out_VCTHW, self.norm.temporal_mean))
+        self.norm.end(out_VCTHW)
+
+    def cuts(self, video: EvalFrames) -> list[Cut]:
+        """Return where the clips of a video come from, for a whole batch at once."""
+        resized = spatial.short_side_size(*video.frames_NHWC.shape[1:3], self.size)
+        offsets = [spatial.crop_offset(*resized, self.size, crop) for crop in self._crops]
+        return [Cut(video.frames_NHWC, rows_T, resized, at) for rows_T in video.rows_VT.numpy() for at in offsets]
+
+    def erase(self, video: EvalFrames, out_VCTHW: torch.Tensor) -> None:
+        """Do nothing: only training clips are erased."""
 
     @property
     def _crops(self) -> tuple[int, ...]:
@@ -190,9 +204,16 @@ class TrainViews:
             levels_CTHW = _planes(clip.frames_THWC[first : first + step], out_CTHW.device)
             chunk_CTHW = spatial.cut(spatial.resize(levels_CTHW, *clip.resized), self.size, *clip.offset)
             self.norm.write(chunk_CTHW.flip(-1) if clip.flip else chunk_CTHW, out_CTHW[:, first : first + step])
-        if self.norm.temporal_mean:
-            out_CTHW.copy_(spatial.subtract_temporal_mean(out_CTHW, self.norm.temporal_mean))
-        random_erase_(out_CTHW, clip.rng, prob=self.erase_prob, mode=self.erase_mode, count=self.erase_count)
+        self.norm.end(out_CTHW)
+        self.erase(clip, out_VCTHW)
+
+    def cuts(self, clip: TrainFrames) -> list[Cut]:
+        """Return where the clip comes from, for a whole batch at once."""
+        return [Cut(clip.frames_THWC, np.arange(len(clip.frames_THWC)), clip.resized, clip.offset, clip.flip)]
+
+    def erase(self, clip: TrainFrames, out_VCTHW: torch.Tensor) -> None:
+        """Erase random boxes of a normalised clip (1, 3, T, size, size)."""
+        random_erase_(out_VCTHW[0], clip.rng, prob=self.erase_prob, mode=self.erase_mode, count=self.erase_count)
 
 
 def empty_clips(shape: tuple[int, ...], device: str | torch.device = "cpu") -> torch.Tensor:

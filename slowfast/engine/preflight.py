@@ -121,7 +121,8 @@ _HELP = {
         "or set MODEL.USE_CHECKPOINT True", "TRAIN.MIXED_PRECISION bf16",
     ),
     "testing": ("lower TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS", "DATA.NUM_FRAMES",
-        "DATA.TEST_CROP_SIZE", "ADAPT.BATCH_SIZE (adaptation)", "DATA_LOADER.NUM_WORKERS", "or set TEST.MIXED_PRECISION bf16"),
+        "DATA.TEST_CROP_SIZE", "ADAPT.BATCH_SIZE (adaptation)", "DATA_LOADER.NUM_WORKERS",
+        "or set TEST.MIXED_PRECISION bf16"),
 }  # fmt: skip
 _NO_MEMORY = (
     "out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "alloc_failed",
