@@ -112,7 +112,7 @@ class Trainer:
         """Run what is left of an epoch: train, adapt, save, evaluate, keep the best."""
         try:
             if self.run.phase == "train":
-                self._train()
+                self.train_epoch()
                 self._unsaved = self.state_dict()
                 self._record_means()
                 self._adapt()
@@ -129,8 +129,8 @@ class Trainer:
             self.saves.epoch(self.state_dict(), self.run.epoch)  # says that nothing is left to do
             distributed.barrier()
 
-    def _train(self) -> None:
-        """Run the remaining iterations."""
+    def train_epoch(self) -> None:
+        """Run the remaining iterations of the epoch."""
         for network in self.method.trained().values():
             network.train()
         streams = [on_device(self._stream(loader), self.method.device) for loader in self.loaders.values()]
@@ -142,7 +142,7 @@ class Trainer:
                 return
             self.pace.add(mark, sum(len(batch.get("names", ())) for batch in batches.values()))
             lr = self.schedule.at(self.run.epoch + self.run.iteration / self.lr_length)
-            measures = self._step(batches, lr)
+            measures = self.step(batches, lr)
             self.run.iteration += 1
             self._seen.append((self.run.iteration, lr, measures))
             asked, due = self._agree()
@@ -151,7 +151,7 @@ class Trainer:
                 self._read()
             self._save_inside_epoch(asked, due)
 
-    def _step(self, batches: dict[str, Batch], lr: float) -> dict[str, Measure]:
+    def step(self, batches: dict[str, Batch], lr: float) -> dict[str, Measure]:
         """Run one iteration."""
         update = self.method.update
         set_lr(update.optimizer, lr)

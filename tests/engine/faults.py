@@ -66,7 +66,7 @@ def install(text: str) -> None:
     action, rest = text.split("@")
     place, count = rest.split(":")
     fault = Fault(action, place, int(count))
-    before(trainer.Trainer, "_step", fault, "step")
+    before(trainer.Trainer, "step", fault, "step")
     before(evaluator, "check_stop", fault, "eval")
     before(batchnorm, "check_stop", fault, "bn")
     before(trainer.Trainer, "_save", fault, "epoch")

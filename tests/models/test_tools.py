@@ -118,7 +118,7 @@ def test_export_that_differs_is_refused(repo, tool, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(("more", "half"), [([], 1.0), ([], 0.3), (["--train"], 1.0)])
 def test_benchmark(tool, capsys, monkeypatch, more, half):
     rates = {torch.float32: 1e11, torch.bfloat16: half * 1e11}
-    monkeypatch.setattr("slowfast.apps.benchmark.networks.matrix_limit", lambda dtype, device: rates[dtype])
+    monkeypatch.setattr("slowfast.apps.benchmark.networks.matrix_limit", lambda dtype: rates[dtype])
     options = ["--threads", "1", "--repeats", "1", *more]
     assert tool("benchmark", "--model", "videomae", *options, *CLIP, *SMALL["videomae"]) == 0
     printed = capsys.readouterr().out
@@ -133,6 +133,36 @@ def test_benchmark_without_a_gpu(tool, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert tool("benchmark", "--model", "videomae", "--gpu", *CLIP, *SMALL["videomae"]) == 2
     assert "finds no GPU" in capsys.readouterr().err
+
+
+def test_benchmark_measures_every_network_on_a_card(tool, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(
+        "slowfast.apps.benchmark.gpu_command.measure_gpu", lambda *args, **named: asked.append((args, named))
+    )
+    options = ["--gpu", "--batch-size", "16", "--json", tmp_path / "a.json", "--budget", "60", "--profile"]
+    assert tool("benchmark", "--model", "all", *options, "RNG_SEED", "3") == 0
+    (((models, opts), named),) = asked
+    assert models == ("mvit", "sf", "uniformer", "videomae") and opts == ["RNG_SEED", "3"]
+    assert named == {"batch_size": 16, "seconds": 60.0, "profiled": True, "path": tmp_path / "a.json"}
+
+
+def test_benchmark_of_all_networks_needs_a_card(tool, capsys):
+    assert tool("benchmark", "--model", "all") == 2
+    assert "--model all is for --gpu" in capsys.readouterr().err
+
+
+def test_benchmark_of_an_epoch(tool, tiny, tmp_path, capsys):
+    for number in range(3):
+        tiny.write_clip(tmp_path / f"{number}.mp4", number, number)
+    options = ["--epoch", "--clips", tmp_path, "--batch-size", "2", "--repeats", "2"]
+    quick = ["AUG.NUM_SAMPLE", "1", "DATA_LOADER.NUM_WORKERS", "0", "NUM_GPUS", "0"]
+    assert tool("benchmark", "--model", "videomae", *options, *CLIP, *SMALL["videomae"], *quick) == 0
+    first, second, third = capsys.readouterr().out.strip().splitlines()[-3:]
+    assert first.startswith("videomae, CPU, torch") and first.endswith("0 decoding processes")
+    alone, whole = (float(second.split(word)[1].split()[0]) for word in ("step alone", "whole tool"))
+    assert min(whole, alone) > 0 and "% of it" in second
+    assert third.startswith("the last 2 iterations: ") and "waiting" in third
 
 
 @pytest.mark.parametrize(("slow", "sizes"), [(0.0, [256, 2048]), (1e30, [256])])

@@ -13,7 +13,6 @@ from slowfast.config import load_config
 from slowfast.demo.large_clips import make_large_clips
 from slowfast.lists.endings import find_files
 from slowfast.models import build_model
-from slowfast.utils.errors import InputError
 from slowfast.utils.paths import argument_path, repo_path
 
 CONFIGURATIONS = {
@@ -25,9 +24,9 @@ CONFIGURATIONS = {
 
 
 def measure_network(
-    model: str, opts: Sequence[str], *, batch_size: int, repeats: int, threads: int, train: bool, gpu: bool
+    model: str, opts: Sequence[str], *, batch_size: int, repeats: int, threads: int, train: bool
 ) -> None:
-    """Measure a network, on the CPU or a GPU.
+    """Measure a network on the CPU; `measure_gpu` is for GPUs.
 
     Args:
         model: a name of `CONFIGURATIONS`.
@@ -36,37 +35,27 @@ def measure_network(
         repeats: timed passes of every form.
         threads: of the CPU.
         train: forward and backward instead of evaluation.
-        gpu: the training step on the GPU.
-
-    Raises:
-        InputError: there is no GPU.
     """
     torch.set_num_threads(threads)
     cfg = load_config(repo_path(CONFIGURATIONS[model]), ["MODEL.USE_CHECKPOINT", "False", *opts])
     build = functools.partial(build_model, cfg)
     size = (batch_size, 3, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TRAIN_CROP_SIZE)
     flops = networks.count_flops(build, size)
-    device = "cuda" if gpu else "cpu"
-    if gpu and not torch.cuda.is_available():
-        raise InputError("--gpu: torch finds no GPU here")
-    name = torch.cuda.get_device_name() if gpu else f"{_processor()}, {threads} threads"
+    name = f"{_processor()}, {threads} threads"
     print(f"{model}, clips {size}, {flops / 1e9:.0f} GFLOP forward; {name}; torch {torch.__version__}")
-    limits = {dtype: networks.matrix_limit(dtype, device) for dtype in (torch.float32, torch.bfloat16)}
+    limits = {dtype: networks.matrix_limit(dtype) for dtype in (torch.float32, torch.bfloat16)}
     print(
         "matrix product: " + ", ".join(f"{rate / 1e9:.0f} GFLOP/s {str(dtype)[6:]}" for dtype, rate in limits.items())
     )
     half = limits[torch.bfloat16] > limits[torch.float32] / 2
-    if gpu:
-        timings = networks.time_training_on_gpu(build, size, repeats=repeats)
-    elif train:
+    if train:
         timings = networks.time_training(build, size, repeats=repeats, threads=threads, half=half)
     else:
         timings = networks.time_evaluation(build, size, repeats=repeats, half=half)
-    if not half and not gpu:
+    if not half:
         print("bfloat16 is left out: this processor has no fast arithmetic for it")
-    training = train or gpu
-    print("training step (forward and backward)" if training else "evaluation, BatchNorm folded but in the plain form")
-    print(networks.table(timings, clips=size[0], flops=flops * (3 if training else 1), limits=limits))
+    print("training step (forward and backward)" if train else "evaluation, BatchNorm folded but in the plain form")
+    print(networks.table(timings, clips=size[0], flops=flops * (3 if train else 1), limits=limits))
 
 
 def measure_data(model: str, opts: Sequence[str], *, clips: str | None, repeats: int) -> None:

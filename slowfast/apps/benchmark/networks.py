@@ -37,13 +37,11 @@ class Form:
         name: what tables call it.
         plain: the plainest form.
         dtype: autocast dtype, or None for float32.
-        compiled: through torch.compile.
     """
 
     name: str
     plain: bool = False
     dtype: torch.dtype | None = None
-    compiled: bool = False
 
     @contextlib.contextmanager
     def active(self, device: str) -> Iterator[None]:
@@ -60,7 +58,6 @@ PLAIN = Form("plain float32", plain=True)
 FAST = Form("float32")
 HALF = Form("bfloat16 autocast", dtype=torch.bfloat16)
 PLAIN_HALF = Form("plain bfloat16 autocast", plain=True, dtype=torch.bfloat16)
-COMPILED = Form("bfloat16, torch.compile", dtype=torch.bfloat16, compiled=True)
 
 
 @dataclass
@@ -173,38 +170,15 @@ def _training_step(build: Build, size: Size, form: Form, device: str) -> Callabl
     model = build().to(device).train()
     if not form.plain:
         accelerate(model, device=torch.device(device), training=True)
-    network = torch.compile(model) if form.compiled else model
     clips = _clips(size, device)
 
     def step() -> None:
         model.zero_grad(set_to_none=True)
         with form.active(device):
-            loss = network(clips).float().logsumexp(1).sum()
+            loss = model(clips).float().logsumexp(1).sum()
             loss.backward()
 
     return lambda: _timed(step, device)
-
-
-def time_training_on_gpu(build: Build, size: Size, *, repeats: int) -> list[Timing]:
-    """Time forward and backward on a GPU: plain, bfloat16, and bfloat16 through torch.compile.
-
-    Args:
-        build: makes the network.
-        size: (B, 3, T, H, W).
-        repeats: timed steps of every form, after three that are not timed.
-    """
-    timings = [Timing(PLAIN_HALF), Timing(HALF), Timing(COMPILED)]
-    for timing in timings:
-        torch.cuda.reset_peak_memory_stats()
-        try:
-            step = _training_step(build, size, timing.form, "cuda")
-            timing.seconds = [step() for _ in range(repeats + 3)][3:]
-            timing.memory = torch.cuda.max_memory_allocated()
-        except torch.cuda.OutOfMemoryError:
-            timing.too_large = True
-        step = None  # frees the network
-        torch.cuda.empty_cache()
-    return timings
 
 
 def _clips(size: Size, device: str) -> Tensor:
