@@ -9,11 +9,10 @@ from torch import nn
 from slowfast.config import dump_config, get_cfg, load_config
 from slowfast.engine import build
 from slowfast.engine.update import Update
-from slowfast.models import NETWORKS
 from slowfast.models.accelerate import accelerate
 from slowfast.models.layers import DropPath
 from slowfast.utils.errors import InputError
-from tests.models.test_registered import built
+from tests.models.test_registered import SMALL, built
 
 from .tiny import CONFIG
 
@@ -61,7 +60,7 @@ def weights_after(network, choice, clips):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("choice", [True, "blocks"])
-@pytest.mark.parametrize("architecture", NETWORKS.names())
+@pytest.mark.parametrize("architecture", SMALL)
 def test_a_compiled_training_is_the_same(architecture, choice):
     """With code that is really generated for this processor."""
     torch.compiler.reset()
