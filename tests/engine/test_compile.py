@@ -59,8 +59,9 @@ def weights_after(network, choice, clips):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("choice", [True, "blocks"])
-@pytest.mark.parametrize("architecture", SMALL)
+@pytest.mark.parametrize(
+    ("architecture", "choice"), [*((name, "blocks") for name in SMALL), ("videomae", True), ("uniformer", True)]
+)
 def test_a_compiled_training_is_the_same(architecture, choice):
     """With code that is really generated for this processor."""
     torch.compiler.reset()

@@ -5,6 +5,7 @@ Every form is measured by itself and printed at once; what fails or does not fit
 
 import contextlib
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from slowfast.engine.update import Update
 from slowfast.models.accelerate import accelerate
 from slowfast.models.compile import compile_blocks, graphed
 from slowfast.models.fold import fold_batchnorm
+from slowfast.models.kernels.operator import DepthwiseConv3d
 from slowfast.models.network import Network
 from slowfast.solver import construct_optimizer, parameter_groups
 
@@ -100,6 +102,24 @@ def matrix_rate() -> float:
     """Return the operations per second of a bfloat16 product of large random matrices on this card."""
     left, right = (torch.randn(_MATRIX, _MATRIX, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     return 2.0 * _MATRIX**3 / _median_seconds(lambda: left @ right, time.perf_counter() + 5.0)
+
+
+def depthwise_table(size: Size = (16, 64, 16, 56, 56), device: str = "cuda") -> str:
+    """Return the times of UniFormer's 5x5x5 depthwise convolution in bfloat16, the library's and ours.
+
+    Args:
+        size: (B, C, T, H, W).
+        device: where.
+    """
+    library = nn.Conv3d(size[1], size[1], 5, padding=2, groups=size[1]).to(device, torch.bfloat16)
+    clips = _clips(size, device).bfloat16().contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    lines = ["| depthwise 5x5x5 | forward ms | forward and backward ms |", "|---|---|---|"]
+    for name, layer in (("library", library), ("ours", DepthwiseConv3d.of(library))):
+        gradient = torch.ones_like(layer(clips))
+        forward = _median_seconds(lambda layer=layer: layer(clips), math.inf)
+        both = _median_seconds(lambda layer=layer, gradient=gradient: layer(clips).backward(gradient), math.inf)
+        lines.append(f"| {name} | {1000 * forward:.2f} | {1000 * both:.2f} |")
+    return "\n".join(lines)
 
 
 class Bench:

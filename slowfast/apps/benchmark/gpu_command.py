@@ -54,9 +54,8 @@ def measure_gpu(
         raise InputError("--gpu: torch finds no GPU here")
     bench = gpu.Bench(rate=gpu.matrix_rate(), seconds=seconds, profiled=profiled, path=path)
     card = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
-    print(
-        f"{card}; matrix product {bench.rate / 1e12:.0f} TFLOP/s bfloat16; {batch_size} clips\n{gpu.HEAD}", flush=True
-    )
+    print(f"{card}; matrix product {bench.rate / 1e12:.0f} TFLOP/s bfloat16; {batch_size} clips", flush=True)
+    print(f"{gpu.depthwise_table()}\n\n{gpu.HEAD}", flush=True)
     for model in models:
         frames = ["DATA.NUM_FRAMES", str(_FRAMES[model])] if model in _FRAMES else []
         plain = load_config(repo_path(CONFIGURATIONS[model]), [*frames, *opts])
