@@ -102,13 +102,13 @@ def build_optimizer(cfg: CfgNode, *networks: nn.Module) -> torch.optim.Optimizer
     groups = []
     for network in map(unwrap, networks):
         layers = {}
-        if cfg.SOLVER.LAYER_DECAY != 1.0 and isinstance(network, Network):
-            if not hasattr(network, "layer_of"):
-                raise InputError(
-                    f"SOLVER.LAYER_DECAY is {cfg.SOLVER.LAYER_DECAY}, but {type(network).__name__} (MODEL.ARCH "
-                    f"{cfg.MODEL.ARCH}) has no `layer_of(name)` and `num_layers`; set it to 1.0"
-                )
+        if cfg.SOLVER.LAYER_DECAY != 1.0 and hasattr(network, "layer_of"):
             layers = {"layer_of": network.layer_of, "num_layers": network.num_layers}
+        elif cfg.SOLVER.LAYER_DECAY != 1.0 and isinstance(network, Network):
+            raise InputError(
+                f"SOLVER.LAYER_DECAY is {cfg.SOLVER.LAYER_DECAY}, but {type(network).__name__} (MODEL.ARCH "
+                f"{cfg.MODEL.ARCH}) has no `layer_of(name)` and `num_layers`; set it to 1.0"
+            )
         groups += parameter_groups(
             network,
             weight_decay=cfg.SOLVER.WEIGHT_DECAY,

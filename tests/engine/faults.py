@@ -104,12 +104,12 @@ def install(text: str) -> None:
 
 def poison(fault: Fault) -> None:
     """Make the clips of one batch not finite."""
-    from slowfast.engine import trainer
+    from slowfast.engine import pace
 
-    original = trainer.to_device
+    original = pace.to_device
 
     def to_device(batch, device):
         batch = original(batch, device)
         return {**batch, "clips": batch["clips"] * float("nan")} if fault.passes("batch") else batch
 
-    trainer.to_device = to_device
+    pace.to_device = to_device

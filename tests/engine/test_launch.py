@@ -10,7 +10,7 @@ from slowfast.config import load_config
 from slowfast.engine import launch
 from slowfast.engine.build import build_method, build_optimizer
 from slowfast.engine.checkpoint import save_checkpoint
-from slowfast.models import build_model
+from slowfast.models import Network, build_model
 from slowfast.utils.errors import InputError
 
 
@@ -84,5 +84,7 @@ def test_any_network_that_tells_its_layers_has_layer_decay(cfg_of):
     optimizer = build_optimizer(cfg, Layered())
     assert sorted({group["lr_scale"] for group in optimizer.param_groups}) == [0.5, 1.0]
     assert optimizer.defaults["betas"] == (0.9, 0.99)
-    with pytest.raises(InputError, match="SOLVER.LAYER_DECAY is 0.5, but Linear"):
-        build_optimizer(cfg, torch.nn.Linear(2, 2))
+    with pytest.raises(InputError, match="SOLVER.LAYER_DECAY is 0.5, but Network"):
+        build_optimizer(cfg, Network())
+    other = build_optimizer(cfg, torch.nn.Linear(2, 2))
+    assert {group["lr_scale"] for group in other.param_groups} == {1.0}
