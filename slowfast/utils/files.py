@@ -11,6 +11,8 @@ from typing import Any
 
 _BLOCK = 1 << 20  # bytes
 _ASIDE = re.compile(r"^\..+\.\d+\.tmp$")
+# Control characters but for line ends and tabs, and marks of writing direction.
+_CODES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # Bytes of a file name that file systems bear.
 _LONGEST_NAME = 255
 
@@ -57,6 +59,11 @@ def fitting_name(stem: str, ending: str, longest: int = _LONGEST_NAME) -> str:
 def printable(name: str) -> str:
     """Return a name as it can be written to any file: bytes that are not UTF-8 become \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def visible(text: str) -> str:
+    """Return a text as it may go to a terminal or log: codes that would move, colour or reorder it are spelled out."""
+    return _CODES.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _sync_folder(folder: Path) -> None:
