@@ -1,4 +1,4 @@
-"""The checkout in a folder, and values on the command line, with blanks, quotes, `$( )` and `;`: nothing of it is run."""
+"""A checkout and values on the command line with blanks, quotes, `$( )` and `;`: nothing of it is run."""
 
 import os
 import shutil
