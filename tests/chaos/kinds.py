@@ -22,8 +22,8 @@ from slowfast.utils.lock import refuse_links
 
 REPO = Path(__file__).resolve().parents[2]
 PIECES = (
-    " ", "'", '"', "$(touch m)", "`touch m`", ";touch m;", "{x}", "{{", "&", "|", "*", "?", "[a]", "#", "%s", "~", "-", "\t",
-    "\u00e9", "e\u0301", "\u8dd1", "\u202e", "\x1b[31m", "\\", "a", "b1", "\udcff",
+    " ", "'", '"', "$(touch m)", "`touch m`", ";touch m;", "{x}", "{{", "&", "|", "*", "?", "[a]", "#", "%s", "~", "-",
+    "\t", "\u00e9", "e\u0301", "\u8dd1", "\u202e", "\x1b[31m", "\\", "a", "b1", "\udcff",
 )  # fmt: skip
 WRITTEN = (".lock", "stdout.log", "metrics.jsonl", "checkpoints", "tensorboard")
 VALUES = ("0.5", "nan", "inf", "-0.1", "1e999", "", "x", "0", "1", "-0", "0x1", "٣", "1e-400", "True")
@@ -70,8 +70,8 @@ def feature_case(rng: random.Random, work: Path) -> str:
     """Line 10: features with odd values are read as finite times and numbers, or refused."""
     rows = np.arange(3)
     sound = Features(
-        feats=np.ones((3, 4), np.float32), probs=np.full((3, 2), 0.5, np.float32), start_frame=rows, end_frame=rows + 15,
-        start_time=rows / 8.0, end_time=rows / 4.0, fps=8.0, source_fps=8.0, stride=1, window=16, num_frames=18,
+        feats=np.ones((3, 4), np.float32), probs=np.full((3, 2), 0.5, np.float32), start_frame=rows,
+        end_frame=rows + 15, start_time=rows / 8.0, end_time=rows / 4.0, fps=8.0, source_fps=8.0, stride=1, window=16, num_frames=18,
         problems="", settings="{}",
     )  # fmt: skip
     save_features(work / "a.npz", sound)
