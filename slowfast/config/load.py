@@ -80,6 +80,8 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
             _coerce(setting, known["DATA.SPLITS.test"], values, errors)
         elif setting.key in known:
             _coerce(setting, known[setting.key], values, errors)
+        elif setting.value is None and any(key.startswith(f"{setting.key}.") for key in known):
+            continue  # a section of which everything is left out
         elif is_legacy(setting.key):
             ignored.append(setting.key)
         else:

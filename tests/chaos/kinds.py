@@ -71,8 +71,8 @@ def feature_case(rng: random.Random, work: Path) -> str:
     rows = np.arange(3)
     sound = Features(
         feats=np.ones((3, 4), np.float32), probs=np.full((3, 2), 0.5, np.float32), start_frame=rows,
-        end_frame=rows + 15, start_time=rows / 8.0, end_time=rows / 4.0, fps=8.0, source_fps=8.0, stride=1, window=16, num_frames=18,
-        problems="", settings="{}",
+        end_frame=rows + 15, start_time=rows / 8.0, end_time=rows / 4.0, fps=8.0, source_fps=8.0, stride=1,
+        window=16, num_frames=18, problems="", settings="{}",
     )  # fmt: skip
     save_features(work / "a.npz", sound)
     with np.load(work / "a.npz") as arrays:

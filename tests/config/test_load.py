@@ -318,3 +318,7 @@ def test_a_missing_network_is_told_as_missing_and_nothing_else(write):
     text = error_of(write("a.yaml", "RNG_SEED: 3", needed=False))
     assert text.startswith("a.yaml leaves a key at a default that does not work, set it: MODEL.ARCH is")
     assert "DATASET" not in text
+
+
+def test_a_section_may_be_empty(write):
+    assert load_config(write("a.yaml", "SOLVER:\nDATA:\n  GAMMA:\n")).SOLVER.BASE_LR == 0.1
