@@ -2,37 +2,41 @@
 # of one GPU, in at most 6 minutes, with what is installed.
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
 SEED ?= 0
 DEMO ?= quick
-# The interpreter of gpu-check, with torch and pytest: nothing is installed for it.
-GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+# The interpreter of gpu-check, with torch and pytest: nothing is installed for it. Empty: that of VENV, else PYTHON.
+GPU_PYTHON ?=
+# Values reach the shell as they are and through the environment: blanks, quotes, ; and $ in them are letters.
+override export PYTHON := $(value PYTHON)
+override export VENV := $(value VENV)
+override export SEED := $(value SEED)
+override export DEMO := $(value DEMO)
+override export GPU_PYTHON := $(value GPU_PYTHON)
 
 .PHONY: demo test test-slow gpu-check lint clean-demo install
 
-install: $(VENV)/.installed
+install:
+	@if [ ! -e "$$VENV/.installed" ] || [ setup.py -nt "$$VENV/.installed" ]; then set -e -x; \
+	[ -x "$$VENV/bin/python" ] || "$$PYTHON" -m venv "$$VENV"; \
+	"$$VENV/bin/python" -m pip install --quiet --upgrade pip; \
+	"$$VENV/bin/python" -m pip install --quiet -e ".[dev,workflow]"; \
+	touch "$$VENV/.installed"; fi
 
-$(VENV)/.installed: setup.py
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[dev,workflow]"
-	touch $@
-
-demo: $(VENV)/.installed
-	$(BIN)/python tools/demo.py --seed $(SEED) --mode $(DEMO)
+demo: install
+	"$$VENV/bin/python" tools/demo.py --seed "$$SEED" --mode "$$DEMO"
 
 clean-demo:
 	rm -rf output/demo
 
-test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+test: install
+	"$$VENV/bin/python" -m pytest
 
-test-slow: $(VENV)/.installed
-	$(BIN)/python -m pytest -m slow
+test-slow: install
+	"$$VENV/bin/python" -m pytest -m slow
 
 gpu-check:
-	$(GPU_PYTHON) tools/gpu_check.py
+	@python="$$VENV/bin/python"; [ -x "$$python" ] || python=$$PYTHON; "$${GPU_PYTHON:-$$python}" tools/gpu_check.py
 
-lint: $(VENV)/.installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+lint: install
+	"$$VENV/bin/ruff" check .
+	"$$VENV/bin/ruff" format --check .

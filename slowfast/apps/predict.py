@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from fvcore.common.config import CfgNode
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import nn
 
 from slowfast.apps.check_videos import shown
+from slowfast.apps.lettering import lettering
 from slowfast.apps.light import Light, choose_light
 from slowfast.datasets.loader import build_file_loader
 from slowfast.engine.build import class_names
@@ -42,6 +43,7 @@ class Answer:
         error: why the video could not be read.
         note: what could not be decoded of a video that was read in part.
         light: what was done about its light.
+        number: of the most likely class.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Answer:
     error: str = ""
     note: str = ""
     light: Light = Light(1.0)
+    number: int = 0
 
     def as_dict(self, top: int) -> dict[str, object]:
         """Return the answer with its `top` classes for JSON."""
@@ -216,22 +219,30 @@ def render(answer: Answer, folder: Path, names: Collection[str] = ()) -> Path | 
     if target.exists() and target.samefile(answer.path):
         raise InputError(f"{answer.path}: its copy would take its place: give --render another folder")
     video = StreamedVideo(answer.path)
-    frames = _labelled(video, answer.light.gamma, f"{name} {100 * share:.0f} %")
+    frames = _labelled(video, answer.light.gamma, [name, f"class {answer.number}"], f" {100 * share:.0f} %")
     write_h264(target, frames, fps=video.fps or ASSUMED_FPS, crf=_RENDER_CRF)
     return target
 
 
-def _labelled(video: StreamedVideo, gamma: float, text: str) -> Iterator[np.ndarray]:
-    """Yield the frames twice side by side, with a line of text on the right ones, uint8 (H, 2 W, 3)."""
+def _labelled(video: StreamedVideo, gamma: float, names: Sequence[str], share: str) -> Iterator[np.ndarray]:
+    """Yield the frames twice side by side, with a line of text on the right ones, uint8 (H, 2 W, 3).
+
+    Args:
+        video: the clip.
+        gamma: exponent for the right ones.
+        names: the class; the first that an installed font can write is taken.
+        share: what stands behind it.
+    """
     for frame in video.frames():
         frame_HWC = frame.rgb()
         size = max(10, frame_HWC.shape[0] // 12)
+        name, font = lettering(names, size)
         bright = Image.fromarray(apply_gamma(frame_HWC, gamma))
         ImageDraw.Draw(bright).text(
             (size // 3, size // 3),
-            text,
+            name + share,
             fill=(255, 255, 255),
-            font=ImageFont.load_default(size),
+            font=font,
             stroke_width=max(1, size // 10),
             stroke_fill=(0, 0, 0),
         )

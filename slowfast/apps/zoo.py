@@ -96,7 +96,8 @@ STARTING_WEIGHTS = (
     ),
     Published(
         "MViT-B 16x4 (16 blocks), Kinetics-400", "mvit", "mvit_v1_b of torchvision", "https://github.com/pytorch/vision",
-        "BSD-3-Clause", "78.5 top-1 on Kinetics-400 (torchvision)", "names and token axes are converted",
+        "BSD-3-Clause", "78.5 top-1 on Kinetics-400 (torchvision)",
+        "names and token axes are converted; `configs/nightcrawler/models/mvit_b16_k400.yaml`",
     ),
     Published(
         "SlowFast-R101 8x8, Kinetics-700", "sf", "pretrained/SlowFast-ResNet101-8x8.pth", ALPHACTION_SOURCE, "MIT",

@@ -39,7 +39,7 @@ _C.NUM_GPUS = 1  # at most this many GPUs; 0, or none present, means the CPU
 _C.NUM_SHARDS = 1  # number of machines of one job; scales the learning rate with BASE_LR_SCALE_NUM_SHARDS
 _C.NUM_THREADS = 0  # CPU threads of one process for tensor operations; 0 leaves it to torch
 _C.DIST_BACKEND = "nccl"  # torch.distributed backend on GPUs; gloo is used on the CPU
-_C.LOG_PERIOD = 10  # iterations between two log lines
+_C.LOG_PERIOD = 10  # iterations between two log lines; after half a minute there is one in any case
 _C.LOG_MODEL_INFO = True  # log the number of parameters at the start
 
 _C.AUG = CN()

@@ -26,6 +26,9 @@ _MAX_FILES = 100
 _MAX_VALUES = 100_000
 _SPLIT = re.compile(r"DATA\.SPLITS\.[^.]+")
 _CLASS_KEYS = ("DATA.CLASS_NAMES", "MODEL.NUM_CLASSES")
+_COMMAND = "command line"
+# Upstream's defaults with which no run works, and what stands for them where nothing sets the key.
+_USABLE = {"TRAIN.DATASET": "ug2_sparse", "TEST.DATASET": "ug2_sparse"}
 
 
 @dataclass(frozen=True)
@@ -77,17 +80,23 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
             _coerce(setting, known["DATA.SPLITS.test"], values, errors)
         elif setting.key in known:
             _coerce(setting, known[setting.key], values, errors)
+        elif setting.value is None and any(key.startswith(f"{setting.key}.") for key in known):
+            continue  # a section of which everything is left out
         elif is_legacy(setting.key):
             ignored.append(setting.key)
         else:
             errors.append(_unknown(setting, known))
+    origins = {setting.key: setting.origin for setting in settings if setting.key in values}
+    values = _USABLE | values
+    if values.get("MODEL.ARCH") == "mvit":  # its table of positions is for one size
+        values.setdefault("DATA.TEST_CROP_SIZE", values.get("DATA.TRAIN_CROP_SIZE", known["DATA.TRAIN_CROP_SIZE"]))
     cfg = get_cfg()
     if "OUTPUT_DIR" not in values and _is_experiment(path):
         values["OUTPUT_DIR"] = str(path.resolve().parent.relative_to(REPO_ROOT))
     for key, value in values.items():
         _assign(cfg, key, value)
     if reading.whole:
-        errors += [f"{path.name}: {text}" for text in _unnamed(find_conflicts(cfg), errors, known)]
+        errors += [_placed(text, origins, path.name) for text in _unnamed(find_conflicts(cfg), errors, known)]
     if errors:
         raise ConfigError("; ".join(errors))
     if ignored:
@@ -114,6 +123,14 @@ def _unnamed(conflicts: list[str], errors: list[str], known: dict[str, Any]) -> 
     """Return the conflicts without those of keys that an error names already: their values are not what was meant."""
     named = [key for key in known if any(key in text for text in errors)]
     return [text for text in conflicts if not any(key in text for key in named)]
+
+
+def _placed(text: str, origins: dict[str, str], file: str) -> str:
+    """Return the sentence about a conflict behind the place that sets a key it names, the command line first."""
+    places = [origin for key, origin in origins.items() if re.search(rf"(?<![\w.]){re.escape(key)}(?![\w.])", text)]
+    if not places:
+        return f"{file} leaves a key at a default that does not work, set it: {text}"
+    return f"{_COMMAND if _COMMAND in places else places[0]}: {text}"
 
 
 def flatten(cfg: CfgNode, prefix: str = "") -> dict[str, Any]:
@@ -260,9 +277,9 @@ def _walk(tree: dict, origin: str, prefix: str = ""):
 def _parse_overrides(opts: Sequence[str], errors: list[str]) -> list[Setting]:
     """Return the settings of `KEY VALUE` pairs."""
     if len(opts) % 2:
-        errors.append(f"overrides: '{opts[-1]}' has no value; give KEY VALUE pairs")
+        errors.append(f"{_COMMAND}: '{opts[-1]}' has no value; give KEY VALUE pairs")
         opts = opts[:-1]
-    return [Setting(key, value, "overrides") for key, value in zip(opts[::2], opts[1::2])]
+    return [Setting(key, value, _COMMAND) for key, value in zip(opts[::2], opts[1::2])]
 
 
 def _literal(text: Any) -> Any:
@@ -302,20 +319,24 @@ def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list
     fits = default is None or value is None or type(value) is type(default) or value in words
     nullable = default is None or setting.key in _NULLABLE
     if not fits or (value is None and not nullable):
-        wanted = " or ".join([type(default).__name__, *map(repr, words)])
-        errors.append(f"{setting.origin}: {setting.key} is {value!r}, a {wanted} is needed (like {default!r})")
+        wanted = " or ".join([_TYPES[type(default)], *map(repr, words)])
+        errors.append(f"{setting.origin}: {setting.key} is {value!r}, {wanted} is needed (like {default!r})")
         return
     values[setting.key] = value
 
 
 # Keys of another type that take these words too.
 _WORDS = {"TRAIN.COMPILE": ("blocks",)}
+_TYPES = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", list: "a list"}
 # Keys whose default is a value, but for which None is upstream's way to say "not set".
 _NULLABLE = frozenset({"SF.PRETRAIN_NAME"})
 
 
 def _unknown(setting: Setting, known: dict[str, Any]) -> str:
     """Return the sentence about an unknown key: a similar spelling first, then the same name in another section."""
+    inside = [key for key in known if key.startswith(f"{setting.key}.")]
+    if inside:
+        return f"{setting.origin}: {setting.key} is {setting.value!r}, a section of keys: give {inside[0]} or others"
     spelled, leaf = setting.key.upper(), setting.key.upper().rsplit(".", 1)[-1]
     close = [key for key in known if key.upper() == spelled]
     close += difflib.get_close_matches(spelled, known, n=1, cutoff=0.6)

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from slowfast.datasets.sampler import EpochSampler, EvalSampler
 from slowfast.datasets.video_dataset import ClipDataset, Collate, Report
 from slowfast.utils.errors import InputError
+from slowfast.utils.limits import explain_limit
 from slowfast.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -25,6 +26,8 @@ Batch = dict[str, object]
 _POLL = 2.0
 # Workers of one loader that may be lost before the run is given up.
 _MAX_LOST = 20
+# File handles that starting a worker takes, and a loader.
+_HANDLES_EACH, _HANDLES = 5, 16
 # Signals by which a decoder dies of the file it reads; others come from outside, so the file gets a second try.
 _FILE_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
@@ -83,7 +86,8 @@ class VideoLoader:
         self._suspects: Counter[int] = Counter()
         self._lost = 0
         # Per worker the row it is at (-1 for none) and since when, written by the workers.
-        self._activity = torch.full((num_workers, 2), -1.0, dtype=torch.float64).share_memory_()
+        with self._limits_explained(starting=True):
+            self._activity = torch.full((num_workers, 2), -1.0, dtype=torch.float64).share_memory_()
         self._new_loader = functools.partial(
             DataLoader,
             dataset,
@@ -109,7 +113,8 @@ class VideoLoader:
         self.position = self.sampler.start_batch
         while True:
             try:
-                yield from self._batches()
+                with self._limits_explained():
+                    yield from self._batches()
                 break
             except _WorkersLost as lost:
                 self._replace_workers(lost.causes)
@@ -125,7 +130,9 @@ class VideoLoader:
 
     def _batches(self) -> Iterator[Batch]:
         """Yield batches until the end of the epoch or the loss of a worker."""
-        with _stop_signal_blocked() if self.num_workers else contextlib.nullcontext():
+        blocked = _stop_signal_blocked() if self.num_workers else contextlib.nullcontext()
+        with blocked, self._limits_explained(starting=True):
+            _try_handles(self.num_workers)
             iterator = iter(self._loader)
         if self.num_workers and threading.current_thread() is threading.main_thread():
             # A dead worker is found while its batch is awaited, instead of raising anywhere in the training code.
@@ -159,6 +166,17 @@ class VideoLoader:
                 if not workers or not slow:
                     raise
 
+    @contextlib.contextmanager
+    def _limits_explained(self, *, starting: bool = False) -> Iterator[None]:
+        """Turn a lack of file handles, processes or shared memory into a sentence."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:
+            reason = explain_limit(error, starting=starting and self.num_workers > 0)
+            if not reason:
+                raise
+            raise InputError(f"split {self.name!r} with {self.num_workers} decoding processes: {reason}") from None
+
     def _kill(self, workers: Sequence) -> None:
         """End all workers of an iteration and forget it."""
         for worker in workers:
@@ -180,10 +198,8 @@ class VideoLoader:
         """
         self._lost += len(causes)
         if signal.SIGBUS in causes.values():
-            raise InputError(
-                f"split {self.name!r}: shared memory (/dev/shm) is full: start the container with a larger --shm-size,"
-                " or lower DATA_LOADER.NUM_WORKERS (0 needs none)"
-            )
+            with self._limits_explained():
+                raise RuntimeError("shared memory is full")
         if self._lost > _MAX_LOST:
             raise InputError(
                 f"split {self.name!r}: {self._lost} decoding processes were lost ({_cause(causes)}): lower"
@@ -240,6 +256,21 @@ def _find_dead(workers: Sequence, wait: float) -> dict[int, int | None]:
         if dead or not workers or time.monotonic() >= end:
             return dead
         time.sleep(0.05)
+
+
+def _try_handles(workers: int) -> None:
+    """Open what starting workers needs, and close it: a loader that fails half-way cannot be cleaned up.
+
+    Raises:
+        OSError: there are too few.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(workers * _HANDLES_EACH + _HANDLES if workers else 0):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    finally:
+        for handle in opened:
+            os.close(handle)
 
 
 def _cause(causes: dict[int, int | None]) -> str:

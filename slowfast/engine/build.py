@@ -171,7 +171,10 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
     method = build_method(cfg, network, device)
     reads = reads_of(cfg)
     loaders = {name: build_train_loader(cfg, source) for name, source in reads.items()}
-    hooks: list[Any] = [MetricsLog(output / METRICS if distributed.is_main() else None), LogLines()]
+    hooks: list[Any] = [
+        MetricsLog(output / METRICS if distributed.is_main() else None),
+        LogLines(cfg.MODEL.NUM_CLASSES),
+    ]
     if cfg.TENSORBOARD.ENABLE and distributed.is_main():
         hooks.append(Curves(output / "tensorboard"))
     evaluators = [

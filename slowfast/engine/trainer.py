@@ -214,9 +214,13 @@ class Trainer:
         for name, measure in measures.items():
             if measure.weight and np.isfinite(measure.value):
                 self.run.means.add(name, measure.value * measure.weight, measure.weight)
-        if iteration % self.log_period and iteration != self.length:
+        is_due = not iteration % self.log_period or iteration == self.length
+        if is_due:
+            self.rates = self.pace.take()
+        for hook in self.hooks:
+            hook.step(self, iteration, measures, lr)
+        if not is_due:
             return
-        self.rates = self.pace.take()
         values = {name: measure.value for name, measure in measures.items() if measure.every_iteration}
         first = {name: values.pop(name) for name in ("loss", "grad_norm") if name in values}
         self._record("train_iter", {"iter": iteration, **first, "lr": lr, **values})

@@ -114,7 +114,8 @@ def load_weights(
         clear_patterns: substrings that are removed wherever they occur in a name, when that fits better.
         entry: name of the entry that holds the weights, empty for the usual ones.
         grid: (T, H, W) of tables of positions in the file whose grid cannot be told from their length.
-        smallest_share: smallest share of the parameters outside the head that has to match, 0 to 1.
+        smallest_share: smallest share of the parameters outside the head that has to match, 0 to 1; at 0 tensors of
+            other sizes are left out too.
         complete: refuse when any tensor is missing, but for a head of another class count, which stays as it is.
         head: with `complete`, the head is needed too.
 
@@ -135,6 +136,8 @@ def load_weights(
         raise InputError(_unclear(report))
     if report.share < smallest_share:
         raise InputError(_refusal(report, smallest_share))
+    if smallest_share > 0:
+        _refuse_misfits(model, report)
     if complete:
         _refuse_missing(model, report, head)
     targets = dict(model.named_parameters()) | dict(model.named_buffers())
@@ -159,6 +162,17 @@ def _layouts(model: nn.Module, state: State, clear_patterns: Sequence[str]) -> l
     if hasattr(model, "from_library"):
         found.append(("the library's files", model.from_library(state)))
     return found
+
+
+def _refuse_misfits(model: nn.Module, report: LoadReport) -> None:
+    """Refuse a file whose tensors have the names but not the sizes of the network's: a wrong kernel, width or head."""
+    own, heads = model.state_dict(), head_prefixes(model)
+    misfits = [f"{name}: {why}" for name, why in report.dropped.items() if name in own and not name.startswith(heads)]
+    if misfits:
+        raise InputError(
+            f"{report.path}: {len(misfits)} of {len(own)} tensors have other sizes than the network's "
+            f"({some(misfits)}): set the sizes under MODEL.ARCH's section to those of the file"
+        )
 
 
 def _refuse_missing(model: nn.Module, report: LoadReport, head: bool) -> None:

@@ -2,12 +2,15 @@
 
 import argparse
 import errno
+import functools
 import io
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import visible
+from slowfast.utils.limits import NO_HANDLES, explain_limit
 from slowfast.utils.logging import log_traceback
 from slowfast.utils.plugins import loaded_plugins, place_in_plugin
 
@@ -85,6 +88,7 @@ def run(main: Callable[[], int | None]) -> None:
         # A file name that is no UTF-8, or a terminal that knows ASCII only, must not end a run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+            stream.write = functools.partial(_write_visible, stream.write)
     try:
         status = main() or EXIT_OK
     except InputError as error:
@@ -105,6 +109,11 @@ def run(main: Callable[[], int | None]) -> None:
     sys.exit(status)
 
 
+def _write_visible(write: Callable[[str], int], text: str) -> int:
+    """Write a text with its terminal codes spelled out."""
+    return write(visible(text))
+
+
 def _report(error: Exception) -> int:
     """Say on stderr what went wrong and return the exit status."""
     if isinstance(error, OSError) and error.errno in _FULL_DISK:
@@ -117,6 +126,9 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _WRONG_PLACE and error.filename:
         place = error.filename2 or error.filename
         print(f"error: {place}: {error.strerror}; check the path and its permissions", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    if isinstance(error, OSError) and error.errno in NO_HANDLES:
+        print(f"error: {explain_limit(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     place, kind = place_in_plugin(error), type(error).__name__
     if place:

@@ -4,6 +4,8 @@ import logging
 import sys
 from pathlib import Path
 
+from slowfast.utils.files import visible
+
 _FORMAT = "[%(asctime)s][%(levelname)s] %(message)s"
 
 
@@ -12,6 +14,14 @@ class _LogFile(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Drop the line."""
+
+
+class _Lines(logging.Formatter):
+    """Lines in which terminal codes, of file names say, are spelled out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return visible(super().format(record))
 
 
 def setup_logging(folder: str | Path | None = None, *, main_process: bool = True) -> None:
@@ -28,9 +38,9 @@ def setup_logging(folder: str | Path | None = None, *, main_process: bool = True
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if folder is not None and main_process:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        handlers.append(_LogFile(Path(folder) / "stdout.log", encoding="utf-8"))
+        handlers.append(_LogFile(Path(folder) / "stdout.log", encoding="utf-8", errors="backslashreplace"))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%m/%d %H:%M:%S"))
+        handler.setFormatter(_Lines(_FORMAT, datefmt="%m/%d %H:%M:%S"))
         root.addHandler(handler)
 
 

@@ -14,6 +14,7 @@ import av
 import av.logging
 import numpy as np
 
+from slowfast.utils.limits import NO_HANDLES
 from slowfast.video.frames_folder import folder_problems, open_frames
 from slowfast.video.picture import Picture, words
 from slowfast.video.reader import DEFAULT_TIMEOUT, VideoError
@@ -111,6 +112,8 @@ class PyAVVideo:
         try:
             return open_container(self.path)
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            if getattr(error, "errno", None) in NO_HANDLES:  # no fault of the file
+                raise
             raise VideoError(self.path, f"no video container that can be read ({words(error)})") from None
 
     def _decode_all(self) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from slowfast.lists.endings import numbered_images
 from slowfast.utils.errors import InputError
+from slowfast.utils.limits import NO_HANDLES
 
 DEFAULT_TIMEOUT = 120.0
 
@@ -82,6 +83,7 @@ def check_file(path: str | Path) -> None:
 
     Raises:
         VideoError: with the reason.
+        OSError: no file handle is left.
     """
     try:
         info = os.stat(path)
@@ -101,6 +103,8 @@ def check_file(path: str | Path) -> None:
         with open(path, "rb") as handle:
             head = handle.read(512)
     except OSError as error:
+        if error.errno in NO_HANDLES:  # no fault of the file
+            raise
         raise VideoError(path, f"the file cannot be opened ({error.strerror})") from None
     reason = _not_a_video(head)
     if reason:

@@ -22,10 +22,18 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "engine")]
 import damage
 import fuzz
 import kills
+import kinds
 import tiny
 
 # Part: cases of the whole suite and of the short form.
-PARTS = {"graph": (30, 0), "runs": (20, 3), "files": (400, 45), "folders": (30, 2), "inputs": (2400, 160)}
+PARTS = {
+    "graph": (30, 0),
+    "runs": (20, 3),
+    "files": (400, 45),
+    "folders": (30, 2),
+    "inputs": (2400, 160),
+    "kinds": (600, 60),
+}
 OPTS = ("DATA.PSEUDO_CSV", "pseudo.csv", "TRAIN.STEPS_PER_EPOCH", "3", "SOLVER.MAX_EPOCH", "3", "TEST.ALSO", "[]")
 INSIDE = ("TRAIN.SAVE_EVERY_MINUTES", "1e-6")
 
@@ -98,9 +106,15 @@ def run_inputs(ground: Ground, root: Path, cases: int, seed: int) -> dict:
     return fuzz.fuzz(root / "inputs", ground.data / "videos/train0.mp4", cases, seed)
 
 
+def run_kinds(ground: Ground, root: Path, cases: int, seed: int) -> dict:
+    """Odd names, folders, links, values and limits."""
+    return kinds.try_kinds(root, cases, seed)
+
+
 def run_part(name: str, ground: Ground, root: Path, cases: int, seed: int) -> dict:
     """Run one part in a folder of its own; returns its summary."""
     parts = {"graph": run_graph, "runs": run_runs, "files": run_files, "folders": run_folders, "inputs": run_inputs}
+    parts["kinds"] = run_kinds
     root.mkdir(parents=True, exist_ok=True)
     begin, before = time.monotonic(), used_seconds(ground)
     summary = parts[name](ground, root, cases, seed)

@@ -112,7 +112,7 @@ def test_duplicate_section_is_refused(write):
 )
 def test_unknown_key_names_the_nearest(write, key, meant):
     text = error_of(write("a.yaml", ""), [key, "1"])
-    assert text == f"overrides: unknown key {key}, did you mean {meant}?"
+    assert text == f"command line: unknown key {key}, did you mean {meant}?"
 
 
 def test_all_errors_are_reported_together(write):
@@ -122,8 +122,8 @@ def test_all_errors_are_reported_together(write):
         "a.yaml: unknown key SOLVER.BASE_LRR",
         "a.yaml: SOLVER.MAX_EPOCH is 'many'",
         "a.yaml: DATA.NUM_FRAMES is [8]",
-        "overrides: unknown key MODEL.NUM_CLASES, did you mean MODEL.NUM_CLASSES?",
-        "overrides: TRAIN.ENABLE is 3",
+        "command line: unknown key MODEL.NUM_CLASES, did you mean MODEL.NUM_CLASSES?",
+        "command line: TRAIN.ENABLE is 3",
         "'RNG_SEED' has no value",
     ):
         assert part in text
@@ -139,7 +139,7 @@ def test_all_errors_are_reported_together(write):
 )  # fmt: skip
 def test_wrong_type_names_key_value_and_type(write, key, value):
     text = error_of(write("a.yaml", ""), [key, value])
-    assert text.startswith(f"overrides: {key} is ") and "is needed" in text
+    assert text.startswith(f"command line: {key} is ") and "is needed" in text
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_keys_types_duplicates_and_conflicts_in_one_report(write):
     assert text.split("; ") == [
         "a.yaml: key DATA.NUM_FRAMES is given twice, again in line 5",
         "a.yaml: unknown key SOLVER.BASE_LRR, did you mean SOLVER.BASE_LR?",
-        "a.yaml: SOLVER.MAX_EPOCH is 'many', a int is needed (like 300)",
+        "a.yaml: SOLVER.MAX_EPOCH is 'many', a whole number is needed (like 300)",
         "a.yaml: TEST.NUM_SPATIAL_CROPS is 2, 1 or 3 is needed",
         "a.yaml: SOLVER.STEPS and SOLVER.LRS need the same length",
     ]
@@ -281,3 +281,44 @@ def test_any_yaml_loads_or_is_refused_with_a_sentence(write, tree):
         load_config(path)
     except ConfigError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("file", "opts", "text"),
+    [
+        ("", ["TRAIN.BATCH_SIZE", "0"], "command line: TRAIN.BATCH_SIZE is 0, at least 1 is needed"),
+        ("TRAIN: {BATCH_SIZE: 4}", ["TRAIN.BATCH_SIZE", "0"], "command line: TRAIN.BATCH_SIZE is 0, at least 1"),
+        ("TRAIN: {BATCH_SIZE: 0}", ["RNG_SEED", "3"], "a.yaml: TRAIN.BATCH_SIZE is 0"),
+        ("DATA: {TEST_CROP_SIZE: 64}", ["MODEL.ARCH", "mvit", "DATA.TRAIN_CROP_SIZE", "32"],
+         "command line: MViT has one table of positions"),
+        ("MVIT: {DEPTH: 2.5}", [], "a.yaml: MVIT.DEPTH is 2.5, a whole number is needed"),
+        ("", ["SOLVER.BASE_LR", "fast"], "command line: SOLVER.BASE_LR is 'fast', a number is needed"),
+        ("", ["TRAIN.ENABLE", "yes"], "command line: TRAIN.ENABLE is 'yes', True or False is needed"),
+        ("SOLVER: 3", [], "a.yaml: SOLVER is 3, a section of keys: give SOLVER.OPTIMIZING_METHOD"),
+    ],
+)  # fmt: skip
+def test_a_value_is_blamed_on_the_place_that_gives_it(write, file, opts, text):
+    assert error_of(write("a.yaml", file), opts).startswith(text)
+
+
+def test_the_file_of_a_base_is_blamed(tmp_path):
+    (tmp_path / "base.yaml").write_text(NEEDED + "AUG: {NUM_SAMPLE: 0}\n")
+    (tmp_path / "top.yaml").write_text("_BASE_: base.yaml\nRNG_SEED: 3\n")
+    assert error_of(tmp_path / "top.yaml") == "base.yaml: AUG.NUM_SAMPLE is 0, at least 1 is needed"
+
+
+@pytest.mark.parametrize("network", ["uniformer", "mvit", "sf", "videomae"])
+def test_the_network_alone_is_a_configuration(write, network):
+    cfg = load_config(write("a.yaml", f"MODEL: {{ARCH: {network}}}", needed=False))
+    assert cfg.TRAIN.DATASET == cfg.TEST.DATASET == "ug2_sparse"
+    assert (224 if network == "mvit" else 256) == cfg.DATA.TEST_CROP_SIZE
+
+
+def test_a_missing_network_is_told_as_missing_and_nothing_else(write):
+    text = error_of(write("a.yaml", "RNG_SEED: 3", needed=False))
+    assert text.startswith("a.yaml leaves a key at a default that does not work, set it: MODEL.ARCH is")
+    assert "DATASET" not in text
+
+
+def test_a_section_may_be_empty(write):
+    assert load_config(write("a.yaml", "SOLVER:\nDATA:\n  GAMMA:\n")).SOLVER.BASE_LR == 0.1

@@ -1,14 +1,19 @@
 """Batches: their form, their independence of workers, and what happens to damaged files and lost workers."""
 
 import os
+import re
+import resource
+import shlex
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
 import torch
 
+from slowfast.config import dump_config
 from slowfast.datasets import video_loader
 from slowfast.datasets.loader import build_dataset, build_loader
 from slowfast.utils.errors import InputError
@@ -303,3 +308,51 @@ def test_darkness_as_an_augmentation_of_labelled_clips(cfg):
     assert dark.mean() < light.mean() - 0.5 and torch.equal(dark, again)
     target = build_dataset(cfg, "train_pseudo_label", "target", train=True)
     assert target.views.darken_prob == 0.0, "the pool is dark already"
+
+
+@pytest.fixture
+def few_handles():
+    """A function that leaves a number of file handles to this process."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def leave(number: int) -> None:
+        free = [handle for handle in range(before[0]) if not os.path.lexists(f"/proc/self/fd/{handle}")]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[number], before[1]))
+
+    yield leave
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_too_few_handles_for_the_workers(cfg, few_handles, capfd):
+    loader = build_loader(cfg, "arid", "test", train=False, views=1, crops=1, num_workers=4)
+    few_handles(30)
+    with pytest.raises(InputError, match=r"'arid' with 4 decoding processes: too few file handles: .*ulimit -n"):
+        list(loader)
+    assert capfd.readouterr().err == "", "half-started loaders complain when they are forgotten"
+
+
+def test_a_video_is_not_blamed_for_handles_that_lack(cfg, few_handles):
+    loader = build_loader(cfg, "arid", "test", train=False, views=1, crops=1, num_workers=0)
+    few_handles(0)
+    with pytest.raises(InputError, match="too few file handles"):
+        list(loader)
+    assert not loader.failed
+
+
+@pytest.mark.parametrize("options", ["ro", "size=300k", "nr_inodes=1"])
+def test_shared_memory_that_cannot_be_used(cfg, options, tmp_path):
+    """In a mount namespace of its own: read-only, small, and full /dev/shm."""
+    script = tmp_path / "load.py"
+    (tmp_path / "cfg.yaml").write_text(dump_config(cfg))
+    script.write_text(
+        "from slowfast.config import load_config\nfrom slowfast.datasets.loader import build_loader\n"
+        f"cfg = load_config({str(tmp_path / 'cfg.yaml')!r}, ['MODEL.ARCH', 'sf'])\n"
+        "try:\n    for _ in build_loader(cfg, 'arid', 'test', train=False, num_workers=1): pass\n"
+        "except Exception as error:\n    print(type(error).__name__, error)\n"
+    )
+    command = f"mount -t tmpfs -o {options} tmpfs /dev/shm || exit 77; exec {shlex.quote(sys.executable)} {script}"
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", command], capture_output=True, text=True)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("this user has no mount namespaces")
+    expected = r"InputError split 'arid' with 1 decoding processes: shared memory .*--shm-size.*DATA_LOADER.NUM_WORKERS"
+    assert re.match(expected, done.stdout), done.stdout + done.stderr

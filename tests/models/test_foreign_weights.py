@@ -3,7 +3,11 @@
 import pytest
 import torch
 
+from slowfast.config import load_config
+from slowfast.models import build_model
+from slowfast.models.naming import candidates
 from slowfast.models.weights import load_weights
+from slowfast.utils.errors import InputError
 from tests.models.test_weights import assert_same, randomised, save, tiny_mvit, tiny_vit
 
 
@@ -108,3 +112,42 @@ def test_torchvision_mvit(tmp_path, scale):
         expected = theirs(clips)
         assert (model(clips) - expected).abs().max() <= 1e-4 * expected.abs().max()
     assert len(report.epsilons) == 7 and set(report.epsilons.values()) == {1e-6}
+
+
+SIXTEEN_BLOCKS = "configs/nightcrawler/models/mvit_b16_k400.yaml"
+
+
+def test_the_configuration_with_16_blocks_has_the_tensors_of_mvit_v1_b(repo):
+    from torchvision.models.video import mvit_v1_b
+
+    with torch.device("meta"):
+        theirs = mvit_v1_b().state_dict()
+        model = build_model(load_config(repo / SIXTEEN_BLOCKS, ["MODEL.NUM_CLASSES", "400"]))
+    (renamed,) = [state for layout, state in candidates(theirs, ()) if layout == "torchvision"]
+    assert {name: tensor.shape for name, tensor in renamed.items()} == {
+        name: tensor.shape for name, tensor in model.state_dict().items()
+    }
+
+
+@pytest.mark.slow
+def test_mvit_v1_b_as_a_whole(repo, tmp_path):
+    from torchvision.models.video import mvit_v1_b
+
+    theirs = mvit_v1_b().eval()
+    model = build_model(load_config(repo / SIXTEEN_BLOCKS, ["MODEL.NUM_CLASSES", "400"])).eval()
+    report = load_weights(model, save(tmp_path / "mvit_v1_b.pth", theirs.state_dict()), complete=True)
+    assert report.share == 1.0 and not (report.missing or report.dropped)
+    clips = torch.randn(1, 3, 16, 224, 224)
+    with torch.no_grad():
+        assert (model(clips) - theirs(clips)).abs().max() <= 1e-5
+
+
+def test_a_wrong_kernel_is_refused_however_few_parameters_it_has(tmp_path):
+    """The kernels of the poolings are a thousandth of the parameters of MViT-B."""
+    path = save(tmp_path / "w.pth", tiny_mvit(pool_kernel=(3, 3, 3), embed_dim=96).state_dict())
+    model = tiny_mvit(pool_kernel=(1, 3, 3), embed_dim=96)
+    before = model.blocks[0].mlp.fc1.weight.clone()
+    with pytest.raises(InputError, match=r"w.pth: \d+ of \d+ tensors have other sizes .*pool_k.weight: shape"):
+        load_weights(model, path)
+    assert torch.equal(model.blocks[0].mlp.fc1.weight, before)
+    assert len(load_weights(model, path, smallest_share=0.0).dropped) == 7

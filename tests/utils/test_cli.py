@@ -94,3 +94,13 @@ def test_any_name_can_be_printed():
         [sys.executable, "-c", script], capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}
     )
     assert (done.returncode, done.stdout.strip()) == (0, b"\\udcff \\xfc")
+
+
+def test_terminal_codes_in_names_are_spelled_out():
+    """They would clear the screen, colour it, or show another name than the file has."""
+    name = "a\x1b[31m\rb\x9b2J\u202ecod.mp4\tc"
+    script = f"from slowfast.utils import cli, errors\ndef main():\n    print({name!r})\n    raise errors.InputError"
+    script += f"({name!r})\ncli.run(main)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=os.environ, encoding="utf-8")
+    shown = "a\\x1b[31m\\rb\\x9b2J\\u202ecod.mp4\tc\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, shown, f"error: {shown}")

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -89,3 +91,35 @@ def test_names_are_cut_to_what_fits():
         assert len(os.fsencode(cut)) <= 255 and cut.endswith(".npz") and cut == fitting_name(stem, ".npz")
         assert cut != fitting_name(stem[:-1] + "x", ".npz")
     assert printable(os.fsdecode(b"no\xe9 \xc3\xbc")) == "no\\xe9 ü"
+
+
+def test_what_killed_processes_left_of_a_file_goes_when_it_is_written_again(tmp_path):
+    """Each file by itself: another one's, and that of a process that still writes, stay."""
+    script = (
+        "import sys, time; from slowfast.utils.files import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as aside:\n    aside.write_text('half'); print('there', flush=True)\n"
+        "    time.sleep(60)"
+    )
+    writers = {}
+    for name in ("killed.csv", "alive.csv"):
+        command = [sys.executable, "-c", script, tmp_path / name]
+        writers[name] = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ)
+        assert writers[name].stdout.readline()
+    writers["killed.csv"].kill()
+    writers["killed.csv"].wait()
+    (tmp_path / ".killed.csv.old.7.tmp").write_text("of another file")
+    assert len(list(tmp_path.iterdir())) == 3
+    for name in writers:
+        write_text(tmp_path / name, "whole")
+    alive = f".alive.csv.{writers['alive.csv'].pid}.tmp"
+    writers["alive.csv"].kill()
+    writers["alive.csv"].wait()
+    assert {path.name for path in tmp_path.iterdir()} == {"killed.csv", "alive.csv", ".killed.csv.old.7.tmp", alive}
+
+
+def test_links_and_pipes_with_such_names_are_not_touched(tmp_path):
+    os.mkfifo(tmp_path / ".a.csv.7.tmp")
+    (tmp_path / ".a.csv.8.tmp").symlink_to(tmp_path / "precious")
+    (tmp_path / "precious").write_text("x")
+    write_text(tmp_path / "a.csv", "whole")
+    assert len(list(tmp_path.iterdir())) == 4 and (tmp_path / "precious").read_text() == "x"

@@ -35,3 +35,10 @@ def test_other_processes_warn_only_and_write_no_file(tmp_path, capsys):
     text = capsys.readouterr().err
     assert "loud" in text and "quiet" not in text
     assert not (tmp_path / "out").exists()
+
+
+def test_codes_in_names_are_spelled_out_and_any_bytes_are_written(tmp_path, capsys):
+    setup_logging(tmp_path)
+    get_logger("test").warning("%s cannot be read", "a\x1b[2Jb\udcff")
+    assert "WARNING] a\\x1b[2Jb\\udcff cannot be read\n" in (tmp_path / "stdout.log").read_text(encoding="utf-8")
+    assert "\x1b" not in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from slowfast.engine.methods import Measure
     from slowfast.engine.trainer import Trainer
 
 
@@ -11,6 +12,9 @@ class Hook:
 
     def start(self, trainer: "Trainer") -> None:
         """Called once, after a resume."""
+
+    def step(self, trainer: "Trainer", iteration: int, measures: "dict[str, Measure]", lr: float) -> None:
+        """Called after every iteration with what the method measured."""
 
     def record(self, trainer: "Trainer", kind: str, values: dict[str, Any]) -> None:
         """Called with every record.

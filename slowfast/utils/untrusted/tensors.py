@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from slowfast.utils.errors import InputError
+from slowfast.utils.untrusted.calls import Refused, Walk
 
 _MAX_OPERATIONS = 4_000_000
 _MAX_PICKLE_BYTES = 256 << 20
@@ -34,15 +35,6 @@ _FORBIDDEN = ("bytearray", "_rebuild_wrapper_subclass")
 _NUMPY_TYPES = {type(np.dtype(code)) for code in "bBhHiIlLqQefd?"}
 _PLAIN_OBJECTS = (argparse.Namespace, codecs.encode, np.ndarray, np.dtype, Counter, OrderedDict, *_NUMPY_TYPES)
 _NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")
-# A Counter (MultiStepLR keeps one) counts whatever it is called with, a tensor of 10^12 rows as well: only the dict of
-# numbers that it is saved as is let through, and nothing else may happen between its name and its call.
-_COUNTED = frozenset("EMPTY_DICT MARK BININT BININT1 BININT2 LONG1 SETITEM SETITEMS TUPLE1 REDUCE".split())
-# Calls with one or two arguments copy them; copies times the largest thing that could be copied (items, characters).
-_COPYING = ("TUPLE1", "TUPLE2")
-_MAX_COPIED = 200_000_000
-_COUNTER = "collections Counter"
-_GETS = ("GET", "BINGET", "LONG_BINGET")
-_SILENT = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
 
 
 class TensorFileError(InputError):
@@ -170,27 +162,18 @@ def _archive_refusal(handle: BinaryIO) -> str:
 
 def _pickle_refusal(handle: BinaryIO) -> str:
     """Walk the operations of one pickle; the handle is left behind it."""
-    before, copies, longest, counting, counters = "", 0, 0, False, set()
-    # Where the pickle is damaged, torch stops as well.
-    with contextlib.suppress(ValueError, IndexError, KeyError, OverflowError, UnicodeDecodeError):
+    walk = Walk()
+    try:
         for count, (operation, argument, _) in enumerate(pickletools.genops(handle)):
-            name = operation.name
             if count > _MAX_OPERATIONS:
                 return f"it has more than {_MAX_OPERATIONS} operations"
-            if name == "GLOBAL" and str(argument).split(" ")[-1] in _FORBIDDEN:
+            if operation.name == "GLOBAL" and str(argument).split(" ")[-1] in _FORBIDDEN:
                 return f"it asks for {argument!r}"
-            if counting and name in _SILENT and before == "COUNTER":
-                counters.add(argument)
-            elif counting and name not in _SILENT and name not in _COUNTED:
-                return "it counts something else than numbers"
-            if (name == "GLOBAL" and argument == _COUNTER) or (name in _GETS and argument in counters):
-                counting, name = True, "COUNTER"
-            counting = counting and name != "REDUCE"
-            copies += name == "REDUCE" and before in _COPYING
-            longest = max(longest, len(argument) if isinstance(argument, (str, bytes)) else 0)
-            if copies * (count + longest) > _MAX_COPIED:
-                return "it copies its content again and again"
-            before = before if name in _SILENT else name
+            walk.step(operation.name, argument)
+    except Refused as reason:
+        return str(reason)
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        return f"it is not a checkpoint of torch.save, or damaged ({first_sentence(error)})"
     return ""
 
 
@@ -205,6 +188,8 @@ def _claims_too_much(content: Any, size: int) -> str:
             claimed += value.numel() * value.element_size()
             if value.numel() * value.element_size() > size or claimed > _MAX_SHARING * size:
                 return f"it claims a tensor of shape {tuple(value.shape)} and has {size} bytes"
+        elif isinstance(value, np.ndarray) and value.size > size:
+            return f"it claims an array of shape {value.shape} and has {size} bytes"
         elif isinstance(value, (dict, list, tuple)) and id(value) not in seen:
             if depth > _MAX_DEPTH:
                 return "it is nested too deeply"
