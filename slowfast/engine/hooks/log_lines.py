@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from slowfast.engine.hooks import Hook
@@ -14,7 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 class LogLines(Hook):
-    """Writes measures of iterations and evaluations to the log."""
+    """Writes measures of iterations and evaluations to the log.
+
+    Args:
+        clips: split -> which clips it holds, in words.
+    """
+
+    def __init__(self, clips: Mapping[str, str] | None = None) -> None:
+        self.clips = clips or {}
 
     def start(self, trainer: "Trainer") -> None:
         """Start the clock."""
@@ -24,7 +32,9 @@ class LogLines(Hook):
         """Write one line."""
         if kind == "val_epoch":
             right, best = 100 - values["top1_err"], 100 - values["min_top1_err"]
-            logger.info("epoch %d %s top-1 %.2f %% (best %.2f %%)", values["epoch"], values["split"], right, best)
+            split = values["split"]
+            kind = f" ({self.clips[split]})" if split in self.clips else ""
+            logger.info("epoch %d %s%s top-1 %.2f %% (best %.2f %%)", values["epoch"], split, kind, right, best)
         elif kind == "train_iter":
             left = trainer.max_epoch * trainer.length - trainer.steps_done
             each = (time.monotonic() - self.began) / (trainer.steps_done - self.first)

@@ -20,7 +20,7 @@ def trainer():
 
 def test_lines_name_every_measure_and_the_time_left(trainer, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("slowfast"), "propagate", True)
-    lines = LogLines()
+    lines = LogLines({"dark": "training clips"})
     lines.start(trainer)
     lines.began -= 30.0
     trainer.steps_done = 8
@@ -30,7 +30,7 @@ def test_lines_name_every_measure_and_the_time_left(trainer, caplog, monkeypatch
         lines.record(trainer, "val_epoch", EVALUATION)
     assert caplog.messages == [
         "epoch 2/4 iter 3/5 loss 1.25 lr 0.1 keep rate 0.5 ETA 2:00",
-        "epoch 2 dark top-1 60.00 % (best 70.00 %)",
+        "epoch 2 dark (training clips) top-1 60.00 % (best 70.00 %)",
     ]
 
 
