@@ -77,7 +77,7 @@ def vote(
     names, _ = read_names(list_file, separator)
     loaded = load_all(root, rules.files)
     first = next(iter(loaded.values()))
-    if first.num_classes != rules.num_classes:
+    if rules.num_classes and first.num_classes != rules.num_classes:
         raise InputError(
             f"{first.source} has {first.num_classes} classes, but the corrections are for {rules.num_classes}"
         )

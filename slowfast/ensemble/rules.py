@@ -59,7 +59,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class SubmissionRules:
-    """Files, modes and final vote of the submission: see `tables/submission.yaml`."""
+    """Files, modes and final vote of the submission: see `tables/submission.yaml`; `num_classes` 0 is any number."""
 
     num_classes: int
     files: dict[str, dict[str, str]]
