@@ -21,7 +21,7 @@ def main() -> None:
     )
     parser.add_argument("--work", required=True, help="folder of the demo run")
     parser.add_argument("--seed", type=int, default=0, help="seed of the run (0)")
-    parser.add_argument("--mode", choices=("quick", "full"), default="quick", help="length of the run (quick)")
+    parser.add_argument("--mode", choices=("first", "quick", "full"), default="quick", help="length of the run (quick)")
     parser.add_argument("--clips", type=int, default=12, help="example clips on the page (12)")
     args = parser.parse_args()
     work = argument_path(args.work)

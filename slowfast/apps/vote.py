@@ -1,6 +1,8 @@
 """The final vote: ten prediction files become five submission files and the voted one."""
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,9 @@ import numpy as np
 from slowfast.ensemble.calibration import clip_probabilities
 from slowfast.ensemble.fuse import join_voters, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
-from slowfast.ensemble.rules import SubmissionRules
-from slowfast.ensemble.submission import write_submission
-from slowfast.ensemble.vote import majority_vote, run_mode
+from slowfast.ensemble.rules import Mode, SubmissionRules
+from slowfast.ensemble.submission import write_predictions, write_submission
+from slowfast.ensemble.vote import majority_vote, run_mode, trusted_weights
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 from slowfast.utils.scores import softmax
@@ -63,6 +65,7 @@ def vote(
     *,
     separator: str | None = None,
     fill: bool = False,
+    estimate: Path | None = None,
 ) -> None:
     """Run all modes and the vote; files are written only when everything has been computed.
 
@@ -73,6 +76,7 @@ def vote(
         folder: of the submission.
         separator: of the list; None: found.
         fill: whether a model without scores for a video counts as undecided.
+        estimate: JSON of a table of the whole pool, whose estimated precision `predictions.csv` takes over.
     """
     names, _ = read_names(list_file, separator)
     loaded = load_all(root, rules.files)
@@ -87,15 +91,43 @@ def vote(
         kinds = unexpected_kinds({model: voters[path] for model, path in layout.items()}, rules.score_kinds)
         for sentence in kinds:
             print(f"warning: {sentence}", file=sys.stderr)
-    results = {}
-    for number, mode in rules.modes.items():
-        scores = {model: scores_of(voters[path], rules.per_clip) for model, path in rules.files[mode.files].items()}
-        labels_N, mixed_NK = run_mode(scores, mode)
-        results[number] = (labels_N, softmax(mixed_NK))
+    results = {number: _run(number, mode, rules, voters) for number, mode in rules.modes.items()}
     voted_N, giver_N = majority_vote([results[number][0] for number in rules.vote])
-    voted_probs_VNK = np.stack([results[number][1] for number in rules.vote])
+    mixed_NK = np.stack([results[number][1] for number in rules.vote])[giver_N, np.arange(len(names))]
     for number, (labels_N, probs_NK) in results.items():
-        write_submission(folder / f"arid_pred_{number}.csv", names, labels_N, probs_NK)
-    write_submission(folder / "arid_pred.csv", names, voted_N, voted_probs_VNK[giver_N, np.arange(len(names))])
+        write_submission(folder / f"arid_pred_{number}.csv", names, labels_N, softmax(probs_NK))
+    write_submission(folder / "arid_pred.csv", names, voted_N, softmax(mixed_NK))
+    classes = first.class_names or [str(number) for number in range(first.num_classes)]
+    shares_NK = mixed_NK / mixed_NK.sum(axis=1, keepdims=True)
+    write_predictions(folder / "predictions.csv", names, voted_N, shares_NK, classes, estimated(estimate))
     changed = int((results[rules.vote[0]][0] != voted_N).sum())
     print(f"{len(names)} videos voted, {changed} labels differ from mode {rules.vote[0]}; written to {folder}")
+
+
+def _run(
+    number: int, mode: Mode, rules: SubmissionRules, voters: dict[str, Predictions]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and mixed rows of one mode."""
+    scores = {model: scores_of(voters[path], rules.per_clip) for model, path in rules.files[mode.files].items()}
+    if rules.weigh:
+        mode = replace(mode, weights=trusted_weights(scores, mode.weights))
+        shares = ", ".join(f"{model} {weight:.2f}" for model, weight in mode.weights.usual.items())
+        print(f"mode {number}: weights by agreement: {shares}")
+    return run_mode(scores, mode)
+
+
+def estimated(record: Path | None) -> float | None:
+    """Return the precision that the record of a pseudo-label table estimates, None without one.
+
+    Raises:
+        InputError: it is no such record.
+    """
+    if record is None:
+        return None
+    try:
+        value = json.loads(record.read_text(encoding="utf-8"))["estimated_precision"]
+        return None if value is None else float(value)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{record}: no record of a pseudo-label table with an estimate ({error}); give the JSON beside one"
+        ) from None

@@ -120,7 +120,8 @@ def collect(run: DemoRun) -> DemoFigures:
     ladder: list[LadderRow] = []
     steps: list[StepResult] = []
     fused: dict[str, np.ndarray] = {}
-    for step in (step.name for step in STEPS if step.name != "ensemble"):
+    later = {f"pseudo_{stage}" for stage in range(max(run.pseudo) + 1, 5)}  # a short demo has fewer rounds
+    for step in (step.name for step in STEPS if step.name not in {"ensemble", *later}):
         tests = {key: models for key, models in run.tests.items() if key[0] == step}
         if not tests:
             raise InputError(f"the step {step} has no test predictions; run the demo to its end first")

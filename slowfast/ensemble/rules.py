@@ -59,7 +59,10 @@ class Mode:
 
 @dataclass(frozen=True)
 class SubmissionRules:
-    """Files, modes and final vote of the submission: see `tables/submission.yaml`; `num_classes` 0 is any number."""
+    """Files, modes and final vote of the submission: see `tables/submission.yaml`; `num_classes` 0 is any number.
+
+    `weigh` `agreement` multiplies the weights by how far the voters agree with each other beyond chance.
+    """
 
     num_classes: int
     files: dict[str, dict[str, str]]
@@ -67,6 +70,7 @@ class SubmissionRules:
     modes: dict[int, Mode]
     vote: tuple[int, ...]
     per_clip: bool = False
+    weigh: str = ""
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -130,6 +134,7 @@ def _submission_rules(table: dict[str, Any]) -> SubmissionRules:
         modes=modes,
         vote=tuple(table["vote"]),
         per_clip=table.get("per_clip", False),
+        weigh=table.get("weigh", ""),
     )
 
 
