@@ -19,6 +19,10 @@ from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 
 
+# Light clips without which nothing is estimated.
+_FEWEST = 20
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What is selected, and what is said about it.
@@ -101,6 +105,8 @@ def _estimate(
     names = loaded[0].video_names or [str(row) for row in range(len(loaded[0].video_preds))]
     joined = list(join_voters(dict(enumerate(loaded)), names, shown(light[0])).values())
     truth_N = joined[0].video_labels
+    if int((truth_N >= 0).sum()) < _FEWEST and (truth_N >= 0).any():
+        return None, f"{int((truth_N >= 0).sum())} held-out light clips are too few ({_FEWEST})"
     if trained and {*map(video_key, names)} == {*map(video_key, read_names(trained[0])[0])}:
         return None, "no light clips are held out, those that were trained on say nothing"
     if not (truth_N >= 0).any():
