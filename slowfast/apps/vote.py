@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slowfast.ensemble.agreement import most_agreeing
 from slowfast.ensemble.calibration import clip_probabilities
 from slowfast.ensemble.fuse import join_voters, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
@@ -18,9 +19,9 @@ from slowfast.utils.errors import InputError
 from slowfast.utils.scores import softmax
 
 
-def load_all(root: Path, files: dict[str, dict[str, str]]) -> dict[str, Predictions]:
+def load_all(root: Path, files: dict[str, dict[str, str | list[str]]]) -> dict[str, Predictions]:
     """Return the predictions by relative path; all missing files are named together."""
-    wanted = sorted({path for layout in files.values() for path in layout.values()})
+    wanted = sorted({path for layout in files.values() for paths in layout.values() for path in _several(paths)})
     absent = [path for path in wanted if not (root / path).exists()]
     if absent:
         raise InputError(
@@ -29,6 +30,25 @@ def load_all(root: Path, files: dict[str, dict[str, str]]) -> dict[str, Predicti
             " last two numbers of the name)"
         )
     return {path: load_predictions(root / path) for path in wanted}
+
+
+def _several(paths: str | list[str]) -> list[str]:
+    """Return the alternatives of a model."""
+    return [paths] if isinstance(paths, str) else paths
+
+
+def choose_files(files: dict[str, dict[str, str | list[str]]], voters: dict[str, Predictions]) -> dict:
+    """Return the files with one for every model: the alternative that agrees most with the other models."""
+    chosen = {}
+    for name, layout in files.items():
+        alternatives = [_several(paths) for paths in layout.values()]
+        probs = [[clip_probabilities(voters[path]) for path in paths] for paths in alternatives]
+        picks = most_agreeing(probs) if any(len(paths) > 1 for paths in alternatives) else [0] * len(probs)
+        chosen[name] = {model: paths[pick] for model, paths, pick in zip(layout, alternatives, picks)}
+        for model, paths in zip(layout, alternatives):
+            if len(paths) > 1:
+                print(f"{name}: {model} is taken from {chosen[name][model]}, which agrees most with the others")
+    return chosen
 
 
 def fill_missing(voters: dict[str, Predictions], names: list[str], allowed: bool) -> None:
@@ -87,6 +107,7 @@ def vote(
         )
     voters = join_voters(loaded, names, str(list_file))
     fill_missing(voters, names, fill)
+    rules = replace(rules, files=choose_files(rules.files, voters))
     for layout in rules.files.values():
         kinds = unexpected_kinds({model: voters[path] for model, path in layout.items()}, rules.score_kinds)
         for sentence in kinds:

@@ -164,6 +164,6 @@ def describe(work: Path, run: DemoRun, seed: int, mode: str) -> dict[str, str]:
         "classes": ", ".join(run.class_names),
         "clips": ", ".join(f"{name} {split['clips']}" for name, split in splits.items()),
         "gamma": f"{gamma_of(work):g}",
-        "vote": f"weighted mean of the networks' probabilities ({rules_of(mode)})",
+        "vote": f"mean of the networks' probabilities, weighted by agreement ({rules_of(mode)})",
         "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
     }

@@ -61,11 +61,12 @@ class Mode:
 class SubmissionRules:
     """Files, modes and final vote of the submission: see `tables/submission.yaml`; `num_classes` 0 is any number.
 
+    A model of `files` has one file or several alternatives; the vote takes the one that agrees most with the others.
     `weigh` `agreement` multiplies the weights by how far the voters agree with each other beyond chance.
     """
 
     num_classes: int
-    files: dict[str, dict[str, str]]
+    files: dict[str, dict[str, str | list[str]]]
     score_kinds: dict[str, str]
     modes: dict[int, Mode]
     vote: tuple[int, ...]
