@@ -134,6 +134,12 @@ def read_seconds(work: Path) -> dict[str, float]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
+def read_verdict(work: Path, stage: int) -> str:
+    """Return what was said about the labels of a round before it was trained, nothing without a record."""
+    path = work / "data" / "pseudo" / f"stage{stage}.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("verdict", "") if path.is_file() else ""
+
+
 def example_clips(work: Path, figures: DemoFigures, count: int, seed: int) -> list[ClipExample]:
     """Return test clips drawn at random with eight frames each; those that cannot be read are left out."""
     table, clips = gamma_table(gamma_of(work)), []
