@@ -24,7 +24,9 @@ def parse() -> argparse.Namespace:
     add_separator_argument(parser)
     parser.add_argument("--output-dir", metavar="DIR", help="default submission")
     parser.add_argument("--rules", metavar="YAML", help="another table of modes and rules; default: the published one")
-    parser.add_argument("--estimate", metavar="JSON", help="record of the whole pool's table: its estimate of precision")
+    parser.add_argument(
+        "--estimate", metavar="JSON", help="record of the whole pool's table: its estimate of precision"
+    )
     parser.add_argument(
         "--fill-missing",
         action="store_true",

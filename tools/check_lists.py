@@ -17,9 +17,7 @@ def main() -> None:
         "python tools/check_lists.py data train_label+val_dry.csv test.csv",
     )
     parser.add_argument("data", metavar="DIR", help="data root")
-    parser.add_argument(
-        "names", nargs="+", metavar="FILE", help="files that have to lie in it"
-    )
+    parser.add_argument("names", nargs="+", metavar="FILE", help="files that have to lie in it")
     parser.add_argument("--how", default="make it with tools/prepare_lists.py", help="what to do about a missing one")
     parser.add_argument("--cfg", action="append", default=[], metavar="YAML", help="of a training: its lists are read")
     parser.add_argument("--rules", metavar="YAML", default="", help="table of the vote: are its classes those of lists")
