@@ -12,7 +12,7 @@ from slowfast.utils.paths import argument_path
 def main() -> None:
     """Print a line for every file, the share of right labels among the videos whose class is known."""
     parser = cli.make_parser(
-        "Compare predictions (PKL, predictions.csv or arid_pred.csv) with known labels; videos without one do not count.",
+        "Compare predictions (PKL, predictions.csv or arid_pred.csv) with known labels; others do not count.",
         "python tools/score_predictions.py output/real/exp_adapt_bn/*/total_unlabel*.pkl --truth truth.csv",
     )
     parser.add_argument("predictions", nargs="+", metavar="FILE", help="PKL, predictions.csv or arid_pred.csv")

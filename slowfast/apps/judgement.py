@@ -18,7 +18,6 @@ from slowfast.lists.names import video_key
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 
-
 # Light clips without which nothing is estimated.
 _FEWEST = 20
 

@@ -86,7 +86,7 @@ def build_pool(
     """Return the pool of some voters of this round and tables of earlier rounds.
 
     Args:
-        voters: predictions of this round; their calibrated, weighted mean is the newest evidence, each of them a witness.
+        voters: predictions of this round; their calibrated, weighted mean is the newest evidence, each is a witness.
         tables: tables of earlier rounds, oldest first; without voters the last one is the newest evidence.
         names: the pool's videos; by default those of the first voter, else of the newest table.
         calibration: how voters are made comparable; see `calibration.calibrate`.
