@@ -186,6 +186,10 @@ def _tell(ranking: Ranking, pool: Pool, rows: np.ndarray, missing: np.ndarray) -
             f"warning: {len(missing)} of {len(pool.names)} videos have no scores and are never selected,"
             f" first {pool.names[missing[0]]}"
         )
+    absent = sorted(set(range(pool.newest.shape[1])) - set(ranking.labels[rows].tolist()))
+    if absent and len(absent) < pool.newest.shape[1] - 1:
+        text = ", ".join(map(str, absent))
+        _say(f"note: no selected video has the class {text}: light clips alone teach what that looks like")
     if len(np.unique(ranking.labels[rows])) == 1 and len(rows) > 1:
         _say(
             f"warning: all {len(rows)} selected videos have the class {ranking.labels[rows[0]]}: nothing to tell apart"

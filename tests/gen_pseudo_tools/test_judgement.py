@@ -75,6 +75,13 @@ def test_without_held_out_clips_nothing_is_estimated_and_the_round_goes_on(world
     assert "have no labels" in call(run_tool, tmp_path, pool, unlabelled)[0]
 
 
+def test_a_class_without_a_label_is_told(run_tool, kit, tmp_path):
+    names = [f"{row}.mp4" for row in range(30)]
+    path = kit.write_pkl(tmp_path / "p.pkl", 3.0 * np.eye(4)[np.arange(30) % 3], video_names=names)
+    result = run_tool(TOOL, "--predictions", path, "--coverage", 0.5, "--rule", "margin", "--output", tmp_path / "t.csv")
+    assert result.code == 0 and "note: no selected video has the class 3: " in result.err
+
+
 def test_light_files_belong_to_the_voters(world, run_tool, tmp_path):
     pool, *_ = world("pool", 0.8, 40, 1, labels=False)
     light, *_ = world("light", 0.8, 40, 2)
