@@ -25,6 +25,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output-dir", metavar="DIR", help="default submission")
     parser.add_argument("--rules", metavar="YAML", help="another table of modes and rules; default: the published one")
     parser.add_argument(
+        "--estimate", metavar="JSON", help="record of the whole pool's table: its estimate of precision"
+    )
+    parser.add_argument(
         "--fill-missing",
         action="store_true",
         help="go on when videos have no scores (NaN): a model without scores counts as undecided between all classes",
@@ -39,7 +42,8 @@ def main() -> None:
     root = argument_path(args.exp_root) if args.exp_root is not None else REPO_ROOT
     list_file = argument_path(args.list) if args.list is not None else repo_path("data/test.csv")
     folder = Path(args.output_dir).expanduser().absolute() if args.output_dir else repo_path("submission")
-    vote(rules, root, list_file, folder, separator=args.separator, fill=args.fill_missing)
+    estimate = argument_path(args.estimate) if args.estimate else None
+    vote(rules, root, list_file, folder, separator=args.separator, fill=args.fill_missing, estimate=estimate)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ def share(text: str) -> float:
 def shares(text: str) -> list[float]:
     """Return the wanted class shares."""
     values = [float(part) for part in text.split(",")]
-    if not all(0 < value < float("inf") for value in values):
-        raise argparse.ArgumentTypeError(f"{text} is not a list of positive numbers, one for each class")
-    return values
+    if all(0 < value < float("inf") for value in values):
+        return values
+    raise argparse.ArgumentTypeError(f"{text} is not a list of positive numbers, one for each class")
 
 
 def parse() -> argparse.Namespace:
@@ -45,6 +45,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--list", metavar="CSV", help="the pool; default: the videos of the newest input")
     parser.add_argument("--rule", choices=list(RULES), default=DEFAULT_RULE, help=f"default {DEFAULT_RULE}. {rules}")
     parser.add_argument("--coverage", type=share, metavar="X", help="share of the pool to keep; default: the rule's")
+    parser.add_argument("--at-most", type=share, metavar="X", help="the largest coverage; --light may lower it")
+    parser.add_argument(
+        "--light", metavar="PKL", nargs="+", default=[], help="the voters' PKLs of held-out light clips"
+    )
+    parser.add_argument("--trained", metavar="CSV", help="list of the clips that were trained on, which do not count")
+    parser.add_argument("--force", action="store_true", help="train the round whatever the estimate says")
     parser.add_argument(
         "--shares", type=shares, metavar="A,B,...", help="class shares that aligning rules aim at; default: equal"
     )
@@ -57,19 +63,18 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--sort", action="store_true", help="write the most confident rows first, not in list order")
     parser.add_argument("--output", metavar="CSV", required=True, help="table to write; a JSON is written beside it")
-    args = parser.parse_args()
-    if not args.predictions and not args.tables:
-        parser.error("give --predictions, --tables or both")
-    return args
+    return parser.parse_args()
 
 
 def main() -> None:
     """Rank the pool, select, write the table and what it was made from."""
     args = parse()
-    given = (args.predictions, args.tables, [args.list] if args.list else [], [args.fixed] if args.fixed else [])
-    predictions, tables, pool_list, fixed = ([argument_path(path) for path in paths] for paths in given)
-    sources = Sources(predictions, tables, pool_list, args.separator, args.calibration)
-    select(sources, Wish(args.rule, args.coverage, args.shares, args.sort, fixed), output_path(args.output, ""))
+    single = ([path] if path else [] for path in (args.list, args.fixed, args.trained))
+    given = (args.predictions, args.tables, args.light, *single)
+    predictions, tables, light, pool_list, fixed, trained = ([argument_path(path) for path in paths] for paths in given)
+    sources = Sources(predictions, tables, pool_list, args.separator, args.calibration, light, trained)
+    wish = Wish(args.rule, args.coverage, args.shares, args.sort, fixed, args.at_most, args.force)
+    select(sources, wish, output_path(args.output, ""))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def main() -> int:
         "python tools/demo.py --seed 0 --mode quick",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of clips and networks (0)")
-    parser.add_argument("--mode", choices=("quick", "full"), default="quick", help="length (quick)")
+    parser.add_argument("--mode", choices=("first", "quick", "full"), default="quick", help="length (quick)")
     parser.add_argument("--jobs", type=int, default=2, help="one-thread jobs at a time (2)")
     args = parser.parse_args()
     if args.seed < 0 or args.jobs < 1:

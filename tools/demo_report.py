@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.demo.report import collect
-from slowfast.demo.results import describe, example_clips, read_run, read_seconds
+from slowfast.demo.results import describe, example_clips, read_run, read_seconds, read_verdict
 from slowfast.report import ReportData, ladder_table, write_report
 from slowfast.utils import cli
 from slowfast.utils.files import write_json
@@ -21,7 +21,7 @@ def main() -> None:
     )
     parser.add_argument("--work", required=True, help="folder of the demo run")
     parser.add_argument("--seed", type=int, default=0, help="seed of the run (0)")
-    parser.add_argument("--mode", choices=("quick", "full"), default="quick", help="length of the run (quick)")
+    parser.add_argument("--mode", choices=("first", "quick", "full"), default="quick", help="length of the run (quick)")
     parser.add_argument("--clips", type=int, default=12, help="example clips on the page (12)")
     args = parser.parse_args()
     work = argument_path(args.work)
@@ -43,7 +43,8 @@ def main() -> None:
     print(ladder_table(figures.ladder))
     for entry in figures.rounds:
         share = f"{entry.selected} of {entry.pool} ({entry.coverage:.1f} %)"
-        print(f"pseudo-labels of round {entry.stage}: {share}, precision {entry.precision:.1f} %")
+        said = read_verdict(work, entry.stage)
+        print(f"pseudo-labels of round {entry.stage}: {share}, precision {entry.precision:.1f} %{said and f'; {said}'}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="data root to fill")
     parser.add_argument("--seed", type=int, default=0, help="every clip depends on it (default 0)")
-    parser.add_argument("--mode", choices=("quick", "full"), default="quick", help="full: twice the training clips")
+    parser.add_argument("--mode", choices=("first", "quick", "full"), default="quick", help="how many clips")
     parser.add_argument(
         "--other-motions", action="store_true", help="24 other motions in normal light, for pre-training"
     )

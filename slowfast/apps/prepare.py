@@ -4,12 +4,13 @@ import functools
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from slowfast.apps.check_videos import check_files, shown, suggest_gamma
+from slowfast.apps.held_out import hold_out
 from slowfast.lists.endings import find_files
 from slowfast.lists.rows import parse_row
 from slowfast.lists.tables import read_names
@@ -36,12 +37,14 @@ class Folder:
         rows: (name below the folder, class number or -1).
         facts: of the rows, empty when they were not checked.
         left_out: (name, reason) of clips that cannot be read.
+        groups: of held-out clips, where their names tell any.
     """
 
     path: Path
     rows: list[Row]
     facts: list[VideoFacts]
     left_out: list[tuple[str, str]]
+    groups: list[str] = field(default_factory=list)
 
 
 def class_names(folder: Path) -> list[str]:
@@ -122,7 +125,8 @@ def prepare(
         output: folder of the lists.
         light: labelled clips in one folder per class.
         dark: unlabelled clips, at any depth.
-        val: labelled light clips for validation, in the same class folders.
+        val: labelled light clips for validation, in the same class folders; default: a part of the light ones, which
+            nothing is trained on then.
         dark_val: labelled dark clips for validation, in the same class folders.
         test: clips to predict; default the dark ones.
         check: decode every clip and leave out what cannot be read.
@@ -143,7 +147,9 @@ def prepare(
     counts = [sum(label == number for _, label in folders["train_label"].rows) for number in range(len(classes))]
     if 0 in counts:
         raise InputError(f"{light}: the class {classes[counts.index(0)]!r} has no readable clip")
-    for split, folder in folders.items():
+    if val is None:
+        folders |= _keep_back(folders["train_label"])
+    for split, folder in ({"test": folders["total_unlabel"]} | folders).items():
         write_list(output / f"{split}.csv", folder.rows)
     write_configuration(output, configuration(output, folders, classes))
     return folders
@@ -152,6 +158,22 @@ def prepare(
 def write_configuration(output: Path, keys: dict) -> None:
     """Write `data.yaml`."""
     write_text(output / "data.yaml", _HEADER + yaml.safe_dump(keys, sort_keys=False))
+
+
+def _keep_back(light: Folder) -> dict[str, Folder]:
+    """Return the light clips in two parts, or nothing when there are too few of them."""
+    held_N, groups = hold_out([name for name, _ in light.rows], [label for _, label in light.rows])
+    if not any(held_N):
+        return {}
+    parts = {}
+    for split, wanted in (("train_label", False), ("val_dry", True)):
+        facts = [fact for fact, held in zip(light.facts, held_N) if held == wanted]
+        rows = [row for row, held in zip(light.rows, held_N) if held == wanted]
+        parts[split] = Folder(light.path, rows, facts, light.left_out if split == "train_label" else [])
+    named = sorted({group for group, held in zip(groups, held_N) if held})
+    if len(named) < sum(held_N):
+        parts["val_dry"].groups.extend(named)
+    return parts
 
 
 def gamma_of(folders: dict[str, Folder]) -> float | None:
@@ -170,7 +192,23 @@ def remarks(folders: dict[str, Folder]) -> list[str]:
     few = "; small pools give noisy BatchNorm statistics" if batch < _BATCH else ""
     lines = ["classes: " + ", ".join(f"{number} = {name}" for number, name in enumerate(names))]
     lines.append(f"gamma of dark clips: {unchecked if gamma is None else f'{gamma:g}' + ' (off)' * (gamma == 1)}")
-    return [*lines, f"batch size: {batch}, from the shortest list that is trained on{few}"]
+    lines.append(f"batch size: {batch}, from the shortest list that is trained on{few}")
+    return [*lines, _validation(folders)]
+
+
+def _validation(folders: dict[str, Folder]) -> str:
+    """Return in words which clips measure the networks."""
+    train, val = folders["train_label"], folders.get("val_dry")
+    if val is None:
+        return (
+            "no clip is held out, there are too few: every accuracy of val_dry is one on training clips, and whether"
+            " pseudo-labels are worth training on cannot be estimated; give --val, or more clips"
+        )
+    if val.path != train.path:
+        return f"held out: {len(val.rows)} light clips of {val.path}"
+    groups = f", {len(val.groups)} groups that their names tell, {val.groups[0]!r} for example" if val.groups else ""
+    total = len(train.rows) + len(val.rows)
+    return f"held out: {len(val.rows)} of {total} light clips{groups}; nothing is trained on them (--val DIR: your own)"
 
 
 def _batch_size(folders: dict[str, Folder]) -> int:
@@ -193,18 +231,20 @@ def configuration(output: Path, folders: dict[str, Folder], classes: list[str]) 
     """Return the keys that name lists, classes, gamma and a recipe for so many clips."""
     source = {split: [f"{split}.csv", str(folder.path)] for split, folder in folders.items()}
     pool, light = source["total_unlabel"], [*source["train_label"], "light"]
+    source.setdefault("test", ["test.csv", pool[1]])
     if "test" in folders:
         source["test"] += _light(folders["test"])
     gamma, batch = gamma_of(folders), _batch_size(folders)
+    val = [*source["val_dry"], "light"] if "val_dry" in source else light
     splits = {
         "train_label": light,
         "train_unlabel": pool,
         "train_pseudo_label": ["", pool[1]],
-        "val_dry": source.get("val_dry", light),
-        "arid": source.get("arid", source.get("val_dry", light)),
+        "val_dry": val,
+        "arid": [*source["arid"], "dark"] if "arid" in source else val,
         "dark_unlabel": pool,
         "total_unlabel": pool,
-        "test": source.get("test", pool),
+        "test": source["test"],
     }
     evaluated = [split for split in ("val_dry", "arid") if split in folders] or ["val_dry"]
     mixing = {"MIXUP": {"ENABLE": False}} if batch < 2 else {}
@@ -219,7 +259,7 @@ def configuration(output: Path, folders: dict[str, Folder], classes: list[str]) 
         },
         "MODEL": {"NUM_CLASSES": len(classes), **loss},
         **mixing,
-        "TRAIN": {"BATCH_SIZE": batch, "EVAL_SPLITS": evaluated, "EVAL_PERIOD": 5},
+        "TRAIN": {"BATCH_SIZE": batch, "EVAL_SPLITS": evaluated, "EVAL_PERIOD": 5, "CHOOSE_EPOCH": "last"},
         "SOLVER": {
             "BASE_LR": 1.0e-3,
             "COSINE_END_LR": 1.0e-5,

@@ -5,11 +5,12 @@ Legend: N videos, K classes.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from slowfast.apps.judgement import judge
 from slowfast.apps.stages import shown
 from slowfast.apps.thresholds import truth_of
 from slowfast.ensemble.label_free import DEFAULT_RULE, Ranking, choose, fix_rows, precision_at, rank_pool
@@ -31,6 +32,8 @@ class Sources:
         list: the pool; empty: the videos of the newest input.
         separator: of list and tables; None: found.
         calibration: of voters.
+        light: one PKL for each voter, of light clips with labels that nothing was trained on.
+        trained: list of the labelled clips that were trained on.
     """
 
     predictions: Sequence[Path] = ()
@@ -38,6 +41,8 @@ class Sources:
     list: Sequence[Path] = ()
     separator: str | None = None
     calibration: str = "agreement"
+    light: Sequence[Path] = ()
+    trained: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,8 @@ class Wish:
         shares: class shares that aligning rules aim at; None: equal ones.
         sort: the most confident rows first, not in list order.
         fixed: rows `name,label` of a person, label -1: never use.
+        at_most: share of the pool up to which the estimate of precision decides; None: `coverage` or the rule does.
+        force: train whatever the estimate says.
     """
 
     rule: str = DEFAULT_RULE
@@ -57,6 +64,8 @@ class Wish:
     shares: Sequence[float] | None = None
     sort: bool = False
     fixed: Sequence[Path] = field(default=())
+    at_most: float | None = None
+    force: bool = False
 
 
 def read_pool(sources: Sources) -> Pool:
@@ -102,10 +111,22 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
         raise InputError(f"--shares has {len(wish.shares)} numbers, but there are {classes} classes; give one for each")
     inputs = {"predictions": sources.predictions, "tables": sources.tables, "list": sources.list}
     inputs |= {"fixed": wish.fixed} if wish.fixed else {}
+    inputs |= {"light": sources.light} if sources.light else {}
     # Before anything is written, because the output may take the place of an input.
     parents = {
         kind: [{"path": shown(path), "sha256": sha256_of(path)} for path in paths] for kind, paths in inputs.items()
     }
+    judged = judge(
+        pool,
+        rule=wish.rule,
+        coverage=wish.coverage,
+        at_most=wish.at_most,
+        light=sources.light,
+        trained=sources.trained,
+        tables=sources.tables,
+        force=wish.force,
+    )
+    wish = replace(wish, coverage=judged.coverage)
     ranking = rank_pool(pool.newest, pool.witnesses, wish.rule, wish.shares)
     missing = np.flatnonzero(~np.isfinite(ranking.score))
     rows, fixed = _chosen(ranking, pool, wish, sources.separator)
@@ -122,6 +143,7 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
         "temperatures": pool.temperatures,
         "unaligned": ranking.unaligned,
         **fixed,
+        **judged.record,
         "pool": len(pool.names),
         "kept": len(rows),
         "kept_per_class": np.bincount(ranking.labels[rows], minlength=classes).tolist(),
@@ -130,6 +152,7 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
     }
     write_json(output.with_suffix(".json"), record)
     print(f"{wish.rule}: kept {len(rows)} of {len(pool.names)} rows, written to {shown(output)}")
+    print(judged.verdict)
 
 
 def _chosen(
@@ -163,6 +186,10 @@ def _tell(ranking: Ranking, pool: Pool, rows: np.ndarray, missing: np.ndarray) -
             f"warning: {len(missing)} of {len(pool.names)} videos have no scores and are never selected,"
             f" first {pool.names[missing[0]]}"
         )
+    absent = sorted(set(range(pool.newest.shape[1])) - set(ranking.labels[rows].tolist()))
+    if absent and len(absent) < pool.newest.shape[1] - 1:
+        text = ", ".join(map(str, absent))
+        _say(f"note: no selected video has the class {text}: light clips alone teach what that looks like")
     if len(np.unique(ranking.labels[rows])) == 1 and len(rows) > 1:
         _say(
             f"warning: all {len(rows)} selected videos have the class {ranking.labels[rows[0]]}: nothing to tell apart"

@@ -1,24 +1,27 @@
 """The final vote: ten prediction files become five submission files and the voted one."""
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from slowfast.ensemble.agreement import most_agreeing
 from slowfast.ensemble.calibration import clip_probabilities
 from slowfast.ensemble.fuse import join_voters, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
-from slowfast.ensemble.rules import SubmissionRules
-from slowfast.ensemble.submission import write_submission
-from slowfast.ensemble.vote import majority_vote, run_mode
+from slowfast.ensemble.rules import Mode, SubmissionRules
+from slowfast.ensemble.submission import write_predictions, write_submission
+from slowfast.ensemble.vote import majority_vote, run_mode, trusted_weights
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 from slowfast.utils.scores import softmax
 
 
-def load_all(root: Path, files: dict[str, dict[str, str]]) -> dict[str, Predictions]:
+def load_all(root: Path, files: dict[str, dict[str, str | list[str]]]) -> dict[str, Predictions]:
     """Return the predictions by relative path; all missing files are named together."""
-    wanted = sorted({path for layout in files.values() for path in layout.values()})
+    wanted = sorted({path for layout in files.values() for paths in layout.values() for path in _several(paths)})
     absent = [path for path in wanted if not (root / path).exists()]
     if absent:
         raise InputError(
@@ -27,6 +30,25 @@ def load_all(root: Path, files: dict[str, dict[str, str]]) -> dict[str, Predicti
             " last two numbers of the name)"
         )
     return {path: load_predictions(root / path) for path in wanted}
+
+
+def _several(paths: str | list[str]) -> list[str]:
+    """Return the alternatives of a model."""
+    return [paths] if isinstance(paths, str) else paths
+
+
+def choose_files(files: dict[str, dict[str, str | list[str]]], voters: dict[str, Predictions]) -> dict:
+    """Return the files with one for every model: the alternative that agrees most with the other models."""
+    chosen = {}
+    for name, layout in files.items():
+        alternatives = [_several(paths) for paths in layout.values()]
+        probs = [[clip_probabilities(voters[path]) for path in paths] for paths in alternatives]
+        picks = most_agreeing(probs) if any(len(paths) > 1 for paths in alternatives) else [0] * len(probs)
+        chosen[name] = {model: paths[pick] for model, paths, pick in zip(layout, alternatives, picks)}
+        for model, paths in zip(layout, alternatives):
+            if len(paths) > 1:
+                print(f"{name}: {model} is taken from {chosen[name][model]}, which agrees most with the others")
+    return chosen
 
 
 def fill_missing(voters: dict[str, Predictions], names: list[str], allowed: bool) -> None:
@@ -63,6 +85,7 @@ def vote(
     *,
     separator: str | None = None,
     fill: bool = False,
+    estimate: Path | None = None,
 ) -> None:
     """Run all modes and the vote; files are written only when everything has been computed.
 
@@ -73,29 +96,59 @@ def vote(
         folder: of the submission.
         separator: of the list; None: found.
         fill: whether a model without scores for a video counts as undecided.
+        estimate: JSON of a table of the whole pool, whose estimated precision `predictions.csv` takes over.
     """
     names, _ = read_names(list_file, separator)
     loaded = load_all(root, rules.files)
     first = next(iter(loaded.values()))
-    if first.num_classes != rules.num_classes:
+    if rules.num_classes and first.num_classes != rules.num_classes:
         raise InputError(
             f"{first.source} has {first.num_classes} classes, but the corrections are for {rules.num_classes}"
         )
     voters = join_voters(loaded, names, str(list_file))
     fill_missing(voters, names, fill)
+    rules = replace(rules, files=choose_files(rules.files, voters))
     for layout in rules.files.values():
         kinds = unexpected_kinds({model: voters[path] for model, path in layout.items()}, rules.score_kinds)
         for sentence in kinds:
             print(f"warning: {sentence}", file=sys.stderr)
-    results = {}
-    for number, mode in rules.modes.items():
-        scores = {model: scores_of(voters[path], rules.per_clip) for model, path in rules.files[mode.files].items()}
-        labels_N, mixed_NK = run_mode(scores, mode)
-        results[number] = (labels_N, softmax(mixed_NK))
+    results = {number: _run(number, mode, rules, voters) for number, mode in rules.modes.items()}
     voted_N, giver_N = majority_vote([results[number][0] for number in rules.vote])
-    voted_probs_VNK = np.stack([results[number][1] for number in rules.vote])
+    mixed_NK = np.stack([results[number][1] for number in rules.vote])[giver_N, np.arange(len(names))]
     for number, (labels_N, probs_NK) in results.items():
-        write_submission(folder / f"arid_pred_{number}.csv", names, labels_N, probs_NK)
-    write_submission(folder / "arid_pred.csv", names, voted_N, voted_probs_VNK[giver_N, np.arange(len(names))])
+        write_submission(folder / f"arid_pred_{number}.csv", names, labels_N, softmax(probs_NK))
+    write_submission(folder / "arid_pred.csv", names, voted_N, softmax(mixed_NK))
+    classes = first.class_names or [str(number) for number in range(first.num_classes)]
+    shares_NK = mixed_NK / mixed_NK.sum(axis=1, keepdims=True)
+    write_predictions(folder / "predictions.csv", names, voted_N, shares_NK, classes, estimated(estimate))
     changed = int((results[rules.vote[0]][0] != voted_N).sum())
     print(f"{len(names)} videos voted, {changed} labels differ from mode {rules.vote[0]}; written to {folder}")
+
+
+def _run(
+    number: int, mode: Mode, rules: SubmissionRules, voters: dict[str, Predictions]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and mixed rows of one mode."""
+    scores = {model: scores_of(voters[path], rules.per_clip) for model, path in rules.files[mode.files].items()}
+    if rules.weigh:
+        mode = replace(mode, weights=trusted_weights(scores, mode.weights))
+        shares = ", ".join(f"{model} {weight:.2f}" for model, weight in mode.weights.usual.items())
+        print(f"mode {number}: weights by agreement: {shares}")
+    return run_mode(scores, mode)
+
+
+def estimated(record: Path | None) -> float | None:
+    """Return the precision that the record of a pseudo-label table estimates, None without one.
+
+    Raises:
+        InputError: it is no such record.
+    """
+    if record is None:
+        return None
+    try:
+        value = json.loads(record.read_text(encoding="utf-8"))["estimated_precision"]
+        return None if value is None else float(value)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{record}: no record of a pseudo-label table with an estimate ({error}); give the JSON beside one"
+        ) from None

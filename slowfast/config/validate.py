@@ -30,6 +30,7 @@ _CHOICES = {
     "TEST.SCORE": ("logits", "probs"),
     "TRAIN.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
     "TEST.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
+    "TRAIN.CHOOSE_EPOCH": ("validation", "last"),
     "TRAIN.ON_NAN": ("stop", "skip"),
     "FEATURES.TAIL": ("drop", "pad"),
     "FEATURES.RESIZE": ("crop", "squash", "squash_antialias"),

@@ -63,6 +63,14 @@ def is_light(name: str, splits: Mapping[str, Sequence[str]]) -> bool:
     return entry[2] == "light" if len(entry) > 2 else name in _LIGHT_SPLITS
 
 
+def kind_of_clips(name: str, splits: Mapping[str, Sequence[str]]) -> str:
+    """Return in words on which clips an accuracy is taken: `training clips`, `light clips` or `dark clips`."""
+    entry = splits.get(name, ("",))
+    if list(entry[:2]) == list(splits.get("train_label", ())[:2]):
+        return "training clips"
+    return "light clips" if is_light(name, splits) else "dark clips"
+
+
 def gamma_role(role: str, light: bool) -> str:
     """Return the role whose gamma clips get: validation, tests and adaptation see light clips as training does."""
     return _LIGHT_ROLES.get(role, role) if light else {"val": "val_dark"}.get(role, role)

@@ -60,21 +60,21 @@ def splits_of(mode: str, kind: str) -> tuple[Split, ...]:
     """Return the splits of the data set.
 
     Args:
-        mode: `quick` or `full` (twice the light training set and the dark pool).
+        mode: `first` (a tenth), `quick` or `full` (twice the light training set and the dark pool).
         kind: `actions` for the demo, `other_motions` for pre-training.
     """
-    more = {"quick": 1, "full": 2}[mode]
+    more, all_of = {"first": 0.1, "quick": 1, "full": 2}[mode], 0.1 if mode == "first" else 1
     if kind == OTHER:
         return (
-            Split("train", "train_label.csv", "labeled_train/Train", {"quick": 1440, "full": 4800}[mode]),
+            Split("train", "train_label.csv", "labeled_train/Train", {"full": 4800}.get(mode, 1440)),
             Split("val_dry", "val_dry.csv", "dry_run/Validation", 240),
         )
     return (
-        Split("train", "train_label.csv", "labeled_train/Train", 880 * more),
-        Split("val_dry", "val_dry.csv", "dry_run/Validation", 110),
-        Split("dark_unlabel", "dark_unlabel.csv", "dark_train/Train", 1760 * more, dark=True, hidden=True),
-        Split("arid", "arid.csv", "dark_train/Train", 220, dark=True),
-        Split("test", "test.csv", "Test", 660, dark=True, hidden=True),
+        Split("train", "train_label.csv", "labeled_train/Train", int(880 * more)),
+        Split("val_dry", "val_dry.csv", "dry_run/Validation", int(110 * all_of)),
+        Split("dark_unlabel", "dark_unlabel.csv", "dark_train/Train", int(1760 * more), dark=True, hidden=True),
+        Split("arid", "arid.csv", "dark_train/Train", int(220 * all_of), dark=True),
+        Split("test", "test.csv", "Test", int(660 * all_of), dark=True, hidden=True),
     )
 
 
@@ -161,7 +161,7 @@ def make_dataset(output: Path, *, seed: int, mode: str = "quick", kind: str = AC
     Args:
         output: data root; the layout is that of `DATA.PATH_PREFIX`.
         seed: everything depends on it.
-        mode: `quick` or `full`.
+        mode: `first`, `quick` or `full`.
         kind: `actions` (the 11 classes, light and dark) or `other_motions` (24 other classes, light).
         workers: number of processes; the files do not depend on it.
 

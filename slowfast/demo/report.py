@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from slowfast.ensemble.agreement import trust
 from slowfast.report.data import MEAN, STEPS, VOTE, Guess, LadderRow, PseudoRound, StepResult
 from slowfast.report.measures import fuse, per_class_accuracy, per_class_coverage, per_class_precision
 from slowfast.utils.errors import InputError
@@ -120,13 +121,15 @@ def collect(run: DemoRun) -> DemoFigures:
     ladder: list[LadderRow] = []
     steps: list[StepResult] = []
     fused: dict[str, np.ndarray] = {}
-    for step in (step.name for step in STEPS if step.name != "ensemble"):
+    later = {f"pseudo_{stage}" for stage in range(max(run.pseudo) + 1, 5)}  # a short demo has fewer rounds
+    for step in (step.name for step in STEPS if step.name not in {"ensemble", *later}):
         tests = {key: models for key, models in run.tests.items() if key[0] == step}
         if not tests:
             raise InputError(f"the step {step} has no test predictions; run the demo to its end first")
         for (_, views, crops), models in tests.items():
             probs = {model: _rows_of(scores, names) for model, scores in models.items()}
-            fused[step] = fuse(list(probs.values()), [run.weights.get(model, 1.0) for model in probs])
+            weights_M = trust(list(probs.values())) * [run.weights.get(model, 1.0) for model in probs]
+            fused[step] = fuse(list(probs.values()), weights_M.tolist())
             top1 = {model: accuracy(predicted_labels(probs_NK), truth_N) for model, probs_NK in probs.items()}
             top1[MEAN] = float(np.mean(list(top1.values())))
             top1[VOTE] = accuracy(predicted_labels(fused[step]), truth_N)

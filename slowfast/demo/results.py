@@ -21,22 +21,32 @@ from slowfast.video import VideoError, open_video
 
 VOTERS = ("uniformer_b32_ssv2", "uniformer_b32_k600", "mvit_b32_k600", "sf32_k700")
 EXPERT = "exp_experts/uniformer_b32_ssv2"
-LAST = "exp_pseudo_stage4"
-# Step, views, crops: folder of the experiments, and what the PKL's name says of gamma and BatchNorm statistics.
-TESTS = {
-    ("source_only", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_label"),
-    ("gamma", 1, 1): ("exp_adapt_bn", "_bn-train_label"),
-    ("adapt_bn", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_unlabel"),
-    ("adapt_bn_gamma", 1, 1): ("exp_adapt_bn", ""),
-    **{(f"pseudo_{stage}", 1, 1): (f"exp_pseudo_stage{stage}", "") for stage in range(1, 5)},
-    ("no_pseudo", 1, 1): ("exp_no_pseudo", ""),
-    ("no_pseudo", 3, 3): ("exp_no_pseudo", ""),
-    ("expert", 1, 1): (LAST, ""),
-    ("tta_1x3", 1, 3): (LAST, ""),
-    ("tta_3x3", 3, 3): (LAST, ""),
-}
+# Rounds of pseudo-labels.
+ROUNDS = {"first": 1, "quick": 4, "full": 4}
 # Steps in which the expert has a say beside the voters.
 WITH_EXPERT = ("expert", "tta_1x3", "tta_3x3")
+
+
+def rules_of(mode: str) -> str:
+    """Return the table of the vote of a mode."""
+    return "configs/demo/first/vote.yaml" if mode == "first" else "configs/demo/vote.yaml"
+
+
+def tests_of(rounds: int) -> dict[tuple[str, int, int], tuple[str, str]]:
+    """Return step, views, crops: folder of the experiments, and what the PKL's name says of gamma and statistics."""
+    last = f"exp_pseudo_stage{rounds}"
+    return {
+        ("source_only", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_label"),
+        ("gamma", 1, 1): ("exp_adapt_bn", "_bn-train_label"),
+        ("adapt_bn", 1, 1): ("exp_adapt_bn", "_gamma1_bn-train_unlabel"),
+        ("adapt_bn_gamma", 1, 1): ("exp_adapt_bn", ""),
+        **{(f"pseudo_{stage}", 1, 1): (f"exp_pseudo_stage{stage}", "") for stage in range(1, rounds + 1)},
+        ("no_pseudo", 1, 1): ("exp_no_pseudo", ""),
+        ("no_pseudo", 3, 3): ("exp_no_pseudo", ""),
+        ("expert", 1, 1): (last, ""),
+        ("tta_1x3", 1, 3): (last, ""),
+        ("tta_3x3", 3, 3): (last, ""),
+    }
 
 
 def read_run(work: Path) -> DemoRun:
@@ -47,26 +57,29 @@ def read_run(work: Path) -> DemoRun:
     """
     if not (work / "data" / "test_truth.csv").is_file():
         raise InputError(f"{work} is no finished demo: data/test_truth.csv is missing; run `make demo` first")
+    manifest = json.loads((work / "data" / "manifest.json").read_text())
+    mode = manifest.get("parameters", {}).get("mode", "quick")
+    rounds = range(1, ROUNDS[mode] + 1)
     tests: dict[tuple[str, int, int], dict[str, Scores]] = {}
-    for key, (folder, suffix) in TESTS.items():
+    for key, (folder, suffix) in tests_of(len(rounds)).items():
         tests[key] = {voter: read_scores(work / folder / voter, suffix, key) for voter in VOTERS}
         if key[0] in WITH_EXPERT:
             tests[key]["expert"] = read_scores(work / EXPERT, suffix, key)
-    pseudo = {stage: read_table(work / "data" / "pseudo" / f"stage{stage}.csv") for stage in range(1, 5)}
+    pseudo = {stage: read_table(work / "data" / "pseudo" / f"stage{stage}.csv") for stage in rounds}
     return DemoRun(
-        class_names=json.loads((work / "data" / "manifest.json").read_text())["classes"],
+        class_names=manifest["classes"],
         truth=read_truth(work / "data" / "test_truth.csv"),
         tests=tests,
         submission=read_submission(work / "submission" / "arid_pred.csv"),
         pool_truth=read_truth(work / "data" / "total_unlabel_truth.csv"),
         pseudo={stage: dict(zip(table.names, table.labels.tolist())) for stage, table in pseudo.items()},
-        weights=vote_weights(),
+        weights=vote_weights(rules_of(mode)),
     )
 
 
-def vote_weights() -> dict[str, float]:
+def vote_weights(table: str) -> dict[str, float]:
     """Return the weights of voters and expert in the mode that gives the demo's submission."""
-    rules = submission_rules(repo_path("configs/demo/vote.yaml"))
+    rules = submission_rules(repo_path(table))
     mode = rules.modes[rules.vote[0]]
     folders = {key: Path(path).parts for key, path in rules.files[mode.files].items()}
     names = {key: "expert" if parts[0] == "exp_experts" else parts[1] for key, parts in folders.items()}
@@ -121,6 +134,12 @@ def read_seconds(work: Path) -> dict[str, float]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
+def read_verdict(work: Path, stage: int) -> str:
+    """Return what was said about the labels of a round before it was trained, nothing without a record."""
+    path = work / "data" / "pseudo" / f"stage{stage}.json"
+    return json.loads(path.read_text(encoding="utf-8")).get("verdict", "") if path.is_file() else ""
+
+
 def example_clips(work: Path, figures: DemoFigures, count: int, seed: int) -> list[ClipExample]:
     """Return test clips drawn at random with eight frames each; those that cannot be read are left out."""
     table, clips = gamma_table(gamma_of(work)), []
@@ -151,6 +170,6 @@ def describe(work: Path, run: DemoRun, seed: int, mode: str) -> dict[str, str]:
         "classes": ", ".join(run.class_names),
         "clips": ", ".join(f"{name} {split['clips']}" for name, split in splits.items()),
         "gamma": f"{gamma_of(work):g}",
-        "vote": "weighted mean of the networks' probabilities (configs/demo/vote.yaml)",
+        "vote": f"mean of the networks' probabilities, weighted by agreement ({rules_of(mode)})",
         "machine": f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
     }

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from slowfast.demo.results import ROUNDS, rules_of
 from slowfast.utils import cli
 from slowfast.utils.files import atomic_write, write_json
 from slowfast.utils.paths import REPO_ROOT
@@ -20,10 +21,13 @@ _LOG_OF = re.compile(r"^\s+log: (\S+)")
 
 def run_graph(work: Path, seed: int, mode: str, jobs: int) -> int:
     """Run the workflow for one seed; print a line with the time left for every finished job."""
-    settings = {"seed": seed, "mode": mode, "python": sys.executable}
+    settings = {"seed": seed, "mode": mode, "python": sys.executable, "rules": rules_of(mode)}
+    # A newcomer's first look shows a round, whatever its labels are worth.
+    settings |= {"force": "--force"} if mode == "first" else {}
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--configfile", "workflow/demo.yaml",
         "--config", f"root={work}", f"data={work}/data", f"settings={json.dumps(settings)}",
+        f"rounds={ROUNDS[mode]}",
         "--cores", str(jobs), "--rerun-incomplete", "--rerun-triggers", "mtime", "--nolock",
     ]  # fmt: skip
     one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}

@@ -14,6 +14,7 @@ from torch import nn
 
 from slowfast.config import TestSetting, dump_config, flatten, parse_also
 from slowfast.datasets.loader import build_loader
+from slowfast.datasets.splits import kind_of_clips
 from slowfast.engine.adapt.batchnorm import adapt_batchnorm
 from slowfast.engine.checkpoint import Saves, unwrap
 from slowfast.engine.evaluator import Evaluator
@@ -171,9 +172,10 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
     method = build_method(cfg, network, device)
     reads = reads_of(cfg)
     loaders = {name: build_train_loader(cfg, source) for name, source in reads.items()}
+    kinds = {split: kind_of_clips(split, cfg.DATA.SPLITS) for split in cfg.TRAIN.EVAL_SPLITS}
     hooks: list[Any] = [
         MetricsLog(output / METRICS if distributed.is_main() else None),
-        LogLines(cfg.MODEL.NUM_CLASSES),
+        LogLines(cfg.MODEL.NUM_CLASSES, kinds),
     ]
     if cfg.TENSORBOARD.ENABLE and distributed.is_main():
         hooks.append(Curves(output / "tensorboard"))
@@ -195,6 +197,7 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
         ),
         adapt=_build_adaptation(cfg, device) if cfg.BN.USE_PRECISE_STATS else None,
         evaluators=evaluators,
+        keep_last=cfg.TRAIN.CHOOSE_EPOCH == "last",
         hooks=hooks,
         eval_period=cfg.TRAIN.EVAL_PERIOD,
         save_period=1 if cfg.TRAIN.SAVE_LATEST else cfg.TRAIN.CHECKPOINT_PERIOD,

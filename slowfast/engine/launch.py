@@ -10,11 +10,13 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from slowfast.config import dump_config
 from slowfast.engine.build import build_method, build_trainer, start_path
-from slowfast.engine.checkpoint import rng_state, set_rng_state, stored_training
+from slowfast.engine.checkpoint import load_checkpoint, rng_state, save_checkpoint, set_rng_state, stored_training
 from slowfast.engine.predictor import check_adaptations, test
 from slowfast.engine.preflight import check_inputs, explain_memory, explain_sizes
-from slowfast.engine.run import prepare_folder, start_over
+from slowfast.engine.run import BEST, prepare_folder, start_over
+from slowfast.ensemble.provenance import unworthy
 from slowfast.models import build_model, load_starting_weights
 from slowfast.models.accelerate import accelerate
 from slowfast.utils import distributed
@@ -52,12 +54,29 @@ def run_experiment(cfg: CfgNode) -> None:
         if cfg.LOG_MODEL_INFO:
             count = sum(parameter.numel() for parameter in model.parameters())
             logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
-        if cfg.TRAIN.ENABLE:
+        skipped = cfg.TRAIN.ENABLE and distributed.from_main(lambda: take_over(cfg, output))
+        if cfg.TRAIN.ENABLE and not skipped:
             with explain_memory(cfg, "training"), explain_sizes(cfg):
                 train(cfg, model, output, device, state)
         if cfg.TEST.ENABLE:
             with explain_memory(cfg, "testing"), explain_sizes(cfg):
                 test(cfg, model, output, device)
+
+
+def take_over(cfg: CfgNode, output: Path) -> bool:
+    """Keep the starting weights as `best.pyth` where the record of the pseudo-labels says not to train on them.
+
+    Returns:
+        Whether that is so.
+    """
+    table = repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV
+    reason = unworthy(table) if cfg.DATA.PSEUDO_CSV else ""
+    path = start_path(cfg) if reason else None
+    if path is None:
+        return False
+    logger.warning("not trained: %s: %s; the weights of %s are kept", table.name, reason, path)
+    save_checkpoint(output / BEST, {"model_state": load_checkpoint(path)["model_state"], "cfg": dump_config(cfg)})
+    return True
 
 
 def check_training(cfg: CfgNode, model: nn.Module, device: torch.device) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from slowfast.config import TestSetting
 from slowfast.datasets.loader import build_loader, build_pool_loader, gamma_of
-from slowfast.datasets.splits import is_light
+from slowfast.datasets.splits import is_light, kind_of_clips
 from slowfast.engine.adapt import ADAPTATIONS, Adaptation, Pool
 from slowfast.engine.build import build_evaluator, resolve_tests, test_precision
 from slowfast.engine.checkpoint import CheckpointFolder, unwrap, verify_checkpoint
@@ -233,7 +233,8 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> 
         size = f"{cfg.DATA.NUM_FRAMES}x{cfg.DATA.TEST_CROP_SIZE}x{setting.views}x{setting.crops}"
         if distributed.is_main():
             save_predictions(output / f"{setting.split}x{size}{setting.suffix}.pkl", predictions)
-            _log_test(f"{setting.split}x{size}{setting.suffix}", predictions)
+            kind = kind_of_clips(setting.split, cfg.DATA.SPLITS)
+            _log_test(f"{setting.split}x{size}{setting.suffix}", predictions, kind)
 
 
 def test_checkpoint(cfg: CfgNode, output: Path) -> Path:
@@ -259,13 +260,13 @@ def test_checkpoint(cfg: CfgNode, output: Path) -> Path:
     )
 
 
-def _log_test(name: str, predictions: Predictions) -> None:
-    """Log accuracy and unreadable videos of a test."""
+def _log_test(name: str, predictions: Predictions, kind: str) -> None:
+    """Log accuracy, on which clips, and unreadable videos of a test."""
     known = (predictions.video_labels >= 0) & ~predictions.missing
     text = f"{name}: {len(predictions.video_labels)} videos"
     if known.any():
         top1, _ = top_errors(predictions.video_preds[known], predictions.video_labels[known])
-        text += f", top-1 {100.0 - top1:.2f} %"
+        text += f", top-1 {100.0 - top1:.2f} % of {int(known.sum())} {kind}"
     if predictions.failed:
         text += f", {len(predictions.failed)} could not be read: {', '.join(predictions.failed[:10])}"
     logger.info(text)

@@ -42,8 +42,8 @@ class Trainer:
         seed: of the per-iteration generators (mixup).
         saves: the files of the run's states.
         adapt: changes a network's state (BatchNorm statistics) before it is evaluated, or None.
-        evaluators: (split, evaluator) in the order of evaluation, the last one chooses the best (ties overwrite);
-            empty: the last epoch is the best.
+        evaluators: (split, evaluator) in the order of evaluation.
+        keep_last: the last epoch is the best; else the last evaluator chooses it (ties overwrite), if there is one.
         hooks: called in this order.
         eval_period: epochs between two evaluations.
         save_period: epochs between two checkpoints.
@@ -64,6 +64,7 @@ class Trainer:
         views: Mapping[str, tuple[str, ...]] | None = None,
         adapt: Callable[[torch.nn.Module, int], Any] | None = None,
         evaluators: Sequence[tuple[str, Evaluator]] = (),
+        keep_last: bool = False,
         hooks: Sequence[Hook] = (),
         eval_period: int = 1,
         save_period: int = 1,
@@ -72,7 +73,7 @@ class Trainer:
         save_partial_every: float = 0.0,
     ) -> None:
         self.method, self.loaders, self.schedule, self.saves = method, dict(loaders), schedule, saves
-        self.views, self.adapt = views or {}, adapt
+        self.views, self.adapt, self.keep_last = views or {}, adapt, keep_last
         self.max_epoch, self.seed, self.evaluators, self.hooks = max_epoch, seed, list(evaluators), list(hooks)
         self.eval_period, self.save_period, self.log_period = eval_period, save_period, log_period
         lengths = [len(loader) for loader in self.loaders.values()]
@@ -119,7 +120,7 @@ class Trainer:
                 self._save()
             if self.run.phase == "evaluate":
                 is_best = self._evaluate()
-                self._keep_best(is_best)
+                self._keep_best(is_best or self.keep_last)
         except Preempted:
             if self._unsaved is not None:  # nothing after the last iteration counts
                 self.saves.partial(self._unsaved)

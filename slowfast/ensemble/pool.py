@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from slowfast.ensemble.calibration import calibrate, clip_probabilities, mean_of
+from slowfast.ensemble.agreement import trusted_mean
+from slowfast.ensemble.calibration import calibrate, clip_probabilities
 from slowfast.ensemble.fuse import join_voters
 from slowfast.ensemble.predictions import Predictions
 from slowfast.lists.names import check_unique, video_key
@@ -25,12 +26,14 @@ class Pool:
         newest: float64 (N, K), rows sum to 1; NaN where a video has no scores.
         witnesses: float64 (N, K) each: tables of earlier rounds, then single voters; NaN where a row is missing.
         temperatures: temperature of every voter; empty for tables.
+        voters: float64 (N, K) each, the calibrated voters of this round; empty for tables.
     """
 
     names: list[str]
     newest: np.ndarray
     witnesses: list[np.ndarray]
     temperatures: list[float] = field(default_factory=list)
+    voters: list[np.ndarray] = field(default_factory=list)
 
 
 def table_rows(table: LabelTable, names: Sequence[str]) -> np.ndarray:
@@ -83,7 +86,7 @@ def build_pool(
     """Return the pool of some voters of this round and tables of earlier rounds.
 
     Args:
-        voters: predictions of this round; their calibrated mean is the newest evidence, each of them a witness.
+        voters: predictions of this round; their calibrated, weighted mean is the newest evidence, each is a witness.
         tables: tables of earlier rounds, oldest first; without voters the last one is the newest evidence.
         names: the pool's videos; by default those of the first voter, else of the newest table.
         calibration: how voters are made comparable; see `calibration.calibrate`.
@@ -107,4 +110,4 @@ def build_pool(
         return Pool(list(names), rounds[-1], rounds[:-1])
     joined = join_voters(dict(enumerate(voters)), names, list_source)
     scaled, temperatures = calibrate([clip_probabilities(voter) for voter in joined.values()], calibration)
-    return Pool(list(names), mean_of(scaled), rounds + (scaled if len(scaled) > 1 else []), temperatures)
+    return Pool(list(names), trusted_mean(scaled), rounds + (scaled if len(scaled) > 1 else []), temperatures, scaled)

@@ -7,6 +7,15 @@ from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
 
 
+def unworthy(path: str | Path) -> str:
+    """Return why a pseudo-label table is not to be trained on, as the JSON beside it says; empty: it is."""
+    try:
+        record = json.loads(Path(path).with_suffix(".json").read_text(encoding="utf-8"))
+        return "" if record.get("worth_training", True) else str(record["verdict"])
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+        return ""
+
+
 def check_table(path: str | Path) -> None:
     """Compare a pseudo-label table with the digest in the JSON beside it, where there is one.
 

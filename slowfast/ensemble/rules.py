@@ -59,14 +59,19 @@ class Mode:
 
 @dataclass(frozen=True)
 class SubmissionRules:
-    """Files, modes and final vote of the submission: see `tables/submission.yaml`."""
+    """Files, modes and final vote of the submission: see `tables/submission.yaml`; `num_classes` 0 is any number.
+
+    A model of `files` has one file or several alternatives; the vote takes the one that agrees most with the others.
+    `weigh` `agreement` multiplies the weights by how far the voters agree with each other beyond chance.
+    """
 
     num_classes: int
-    files: dict[str, dict[str, str]]
+    files: dict[str, dict[str, str | list[str]]]
     score_kinds: dict[str, str]
     modes: dict[int, Mode]
     vote: tuple[int, ...]
     per_clip: bool = False
+    weigh: str = ""
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -130,6 +135,7 @@ def _submission_rules(table: dict[str, Any]) -> SubmissionRules:
         modes=modes,
         vote=tuple(table["vote"]),
         per_clip=table.get("per_clip", False),
+        weigh=table.get("weigh", ""),
     )
 
 

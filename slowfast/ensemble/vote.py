@@ -4,10 +4,12 @@ Legend: N videos, K classes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from slowfast.ensemble.fuse import weighted_mix
+from slowfast.ensemble.agreement import trust
+from slowfast.ensemble.fuse import VoteWeights, weighted_mix
 from slowfast.ensemble.rules import Mode, apply_passes
 from slowfast.utils.scores import softmax
 
@@ -28,6 +30,18 @@ def run_mode(scores: Mapping[str, np.ndarray], mode: Mode) -> tuple[np.ndarray, 
     replaced_N = np.isin(mixed_NK.argmax(axis=1), mode.override_labels)
     mixed_NK[replaced_N] = probs[mode.override_model][replaced_N]
     return apply_passes(mixed_NK.argmax(axis=1), mixed_NK, mode.passes), mixed_NK
+
+
+def trusted_weights(scores: Mapping[str, np.ndarray], weights: VoteWeights) -> VoteWeights:
+    """Return the given weights times the trust that each voter deserves (`agreement.trust`), with the same sum.
+
+    Args:
+        scores: (N, K) by model; the softmax makes probabilities of them.
+        weights: as the rules give them.
+    """
+    models = list(weights.usual)
+    raw_V = trust([softmax(scores[model]) for model in models]) * np.array([weights.usual[model] for model in models])
+    return replace(weights, usual=dict(zip(models, (raw_V / raw_V.sum() * sum(weights.usual.values())).tolist())))
 
 
 def majority_vote(labels: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

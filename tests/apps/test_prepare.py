@@ -61,6 +61,7 @@ def test_dark_validation_comes_last(folders):
                            test=folders / "val", check=False))[0] == "classes: 0 = run, 1 = sit, 2 = wave"  # fmt: skip
     text = yaml.safe_load((folders / "out/data.yaml").read_text())
     assert text["TRAIN"]["EVAL_SPLITS"] == ["arid"]
+    assert text["DATA"]["SPLITS"]["arid"][2] == "dark"
     assert text["DATA"]["SPLITS"]["test"] == ["test.csv", str(folders / "val")]
     assert "broken.mp4,-1" in (folders / "out/total_unlabel.csv").read_text()
 
@@ -188,3 +189,29 @@ def test_names_that_no_list_can_hold_are_left_out(folders, clips):
         folders / "out/total_unlabel.csv", folders / "dark", separator=",", num_classes=3, labelled=False
     )
     assert [record.name for record in records] == [name for name, _ in done.rows]
+
+
+def test_a_part_of_the_light_clips_is_held_out(tmp_path, clips, repo):
+    for label in ("run", "sit"):
+        for group in range(1, 11):
+            place = tmp_path / f"light/{label}/{label}_g{group:02d}_01.mp4"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for clip in (1, 2):
+                (place.parent / f"{label}_g{group:02d}_{clip:02d}.mp4").symlink_to(clips / "clip 0.mp4")
+    (tmp_path / "dark").mkdir()
+    for number in range(3):
+        (tmp_path / f"dark/{number}.mp4").symlink_to(clips / "clip 1.mp4")
+    folders = prepare(tmp_path / "out", tmp_path / "light", tmp_path / "dark", check=False)
+    train, val = ([name for name, _ in folders[split].rows] for split in ("train_label", "val_dry"))
+    assert len(train) == 36 and len(val) == 4 and len({name.split("_")[1] for name in val}) == 1
+    assert not {name.split("_")[1] for name in val} & {name.split("_")[1] for name in train}
+    said = remarks(folders)[-1]
+    assert said.startswith("held out: 4 of 40 light clips, 1 groups") and "nothing is trained on them" in said
+    cfg = load_config([repo / "configs/demo/models/uniformer_b32_k600.yaml", tmp_path / "out/data.yaml"])
+    assert cfg.DATA.SPLITS.val_dry == ["val_dry.csv", str(tmp_path / "light"), "light"]
+    assert cfg.TRAIN.CHOOSE_EPOCH == "last" and (tmp_path / "out/test.csv").read_text().count(",-1\n") == 3
+
+
+def test_too_few_light_clips_to_hold_any_out(folders):
+    said = remarks(prepare(folders / "out", folders / "light", folders / "dark", check=False))[-1]
+    assert said.startswith("no clip is held out") and "training clips" in said

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from slowfast.config import get_cfg
-from slowfast.datasets.splits import check_role, remarks, resolve_split
+from slowfast.datasets.splits import check_role, kind_of_clips, remarks, resolve_split
 from slowfast.lists.records import read_list
 from slowfast.utils.errors import InputError
 
@@ -41,3 +41,12 @@ def test_lists_that_can_run_but_say_little(tmp_path):
     assert "t.csv: all 3 clips have the class 1" in one
     assert "3 of 3 clips of the split val_dry are trained on" in same
     assert list(remarks(read("u.csv", "a.mp4,1\nb.mp4,0\n"), {"own": own})) == []
+
+
+def test_an_accuracy_says_on_which_clips_it_was_taken():
+    splits = {
+        "train_label": ["train.csv", "light", "light"], "val_dry": ["train.csv", "light", "light"],
+        "mine": ["own.csv", "light", "light"], "arid": ["arid.csv", "dark"],
+    }  # fmt: skip
+    kinds = [kind_of_clips(name, splits) for name in (*splits, "unknown")]
+    assert kinds == ["training clips", "training clips", "light clips", "dark clips", "dark clips"]

@@ -70,6 +70,11 @@ def test_counts_and_label_balance(mode, kind, classes):
         assert splits["dark_unlabel"].clips == factor * quick["dark_unlabel"]
 
 
+def test_a_first_demo_has_a_tenth_of_the_clips():
+    first, quick = (sum(split.clips for split in splits_of(mode, ACTIONS)) for mode in ("first", "quick"))
+    assert first == quick / 10 and all(split.clips >= 11 for split in splits_of("first", ACTIONS))
+
+
 def test_layout_lists_and_hidden_labels(root):
     manifest = make_dataset(root, seed=0, workers=1)
     folders = {

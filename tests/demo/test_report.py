@@ -104,6 +104,25 @@ def test_metrics_have_the_documented_form_and_the_right_figures(repo, work):
     ]
 
 
+def test_a_first_demo_has_one_round(repo, work):
+    manifest = json.loads((work / "data/manifest.json").read_text())
+    (work / "data/manifest.json").write_text(json.dumps(manifest | {"parameters": {"mode": "first"}}))
+    for stage in (2, 3, 4):
+        (work / f"data/pseudo/stage{stage}.csv").unlink()
+        if stage < 4:
+            shutil.rmtree(work / f"exp_pseudo_stage{stage}")
+    shutil.rmtree(work / "exp_pseudo_stage1")
+    (work / "exp_pseudo_stage4").rename(work / "exp_pseudo_stage1")
+    (work / "data/pseudo/stage1.json").write_text('{"verdict": "about 71 % of these labels are right"}')
+    done = report(repo, work, "--mode", "first", "--clips", "0")
+    assert done.returncode == 0, done.stderr
+    assert "precision 75.0 %; about 71 % of these labels are right" in done.stdout
+    metrics = json.loads((work / "metrics.json").read_text())
+    steps = [step.name for step in STEPS if step.name not in ("pseudo_2", "pseudo_3", "pseudo_4")]
+    assert list(dict.fromkeys(row["step"] for row in metrics["ladder"])) == steps
+    assert [entry["stage"] for entry in metrics["pseudo_labels"]] == [1]
+
+
 def test_rows_of_every_step(repo, work):
     report(repo, work, "--clips", "0")
     rows = json.loads((work / "metrics.json").read_text())["ladder"]

@@ -1,5 +1,7 @@
 """The parts of a run around its loop: what is looked at first, what moves no generator, what starts from where."""
 
+import json
+import logging
 import random
 
 import numpy as np
@@ -9,7 +11,7 @@ import torch
 from slowfast.config import load_config
 from slowfast.engine import launch
 from slowfast.engine.build import build_method, build_optimizer
-from slowfast.engine.checkpoint import save_checkpoint
+from slowfast.engine.checkpoint import load_checkpoint, save_checkpoint, stored_training
 from slowfast.models import Network, build_model
 from slowfast.utils.errors import InputError
 
@@ -64,6 +66,26 @@ def test_every_process_begins_with_the_same_weights(cfg_of, monkeypatch):
     assert {tensor.data_ptr() for tensor in shared} >= {weight.data_ptr() for weight in method.teacher.parameters()}
     build_method(cfg, build_model(cfg), torch.device("cpu"), wrapped=False)
     assert len(shared) == len(method.state_dict())
+
+
+def test_weights_stay_where_the_labels_are_not_worth_training_on(cfg_of, tiny, data, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("slowfast"), "propagate", True)
+    model = build_model(cfg_of())
+    save_checkpoint(tmp_path / "before.pyth", {"model_state": model.state_dict(), "optimizer_state": {}, "epoch": 3})
+    opts = ("DATA.PSEUDO_CSV", "pseudo/stage1.csv", "TRAIN.CHECKPOINT_FILE_PATH", str(tmp_path / "before.pyth"))
+    cfg = cfg_of(*opts, "DATA.PATH_PREFIX", str(tmp_path))
+    (tmp_path / "pseudo").mkdir()
+    (tmp_path / "out").mkdir()
+    record = tmp_path / "pseudo/stage1.json"
+    for written in ({}, {"worth_training": True}):
+        record.write_text(json.dumps(written))
+        assert not launch.take_over(cfg, tmp_path / "out") and not (tmp_path / "out/best.pyth").exists()
+    record.write_text(json.dumps({"worth_training": False, "verdict": "about 31 % are right"}))
+    assert launch.take_over(cfg, tmp_path / "out")
+    assert "not trained: stage1.csv: about 31 % are right" in caplog.text
+    kept = load_checkpoint(tmp_path / "out/best.pyth")
+    assert all(torch.equal(kept["model_state"][name], tensor) for name, tensor in model.state_dict().items())
+    assert stored_training(tmp_path / "out/best.pyth") is None, "a forced training may replace it"
 
 
 class Layered(torch.nn.Module):

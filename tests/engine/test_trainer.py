@@ -138,6 +138,13 @@ def test_an_epoch_trains_adapts_saves_evaluates_and_keeps_the_best(make):
     assert trainer.run.best == {"dark": 40.0} and len(trainer.method.seen) == 6
 
 
+def test_the_last_epoch_is_kept_where_nothing_may_choose(make):
+    trainer = make(keep_last=True)
+    trainer.train()
+    assert [name for name in trainer.done if name == "best"] == ["best"] * 3
+    assert trainer.run.best == {"dark": 40.0}
+
+
 def test_periods(make):
     trainer = make(errors=(50.0, 50.0), eval_period=2, save_period=5)
     trainer.train()

@@ -25,8 +25,8 @@ def test_train_adapt_and_test_one_network(real, tmp_path):
     assert predictions.class_names == ["hug", "kick", "point", "punch", "push", "shake_hands"]
     assert set(predictions.video_labels) == {-1}
     epochs = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [line["split"] for line in epochs if line["_type"] == "val_epoch"] == ["val_dry", "arid"]
-    assert "top-1" in said
+    assert [line["split"] for line in epochs if line["_type"] == "val_epoch"] == ["val_dry"]
+    assert "light clips) top-1" in said
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_whole_schedule_with_four_voters(real, tmp_path):
     pool = real.names("total_unlabel.csv")
     for stage, share in ((1, 0.3), (2, 0.5)):
         rows = (real.root / "pseudo" / f"stage{stage}.csv").read_text().splitlines()
-        assert len(rows) == round(share * len(pool))
+        assert len(rows) == round(share * len(pool)), "12 light clips are too few for an estimate"
         assert {row.split(",")[0] for row in rows} <= set(pool)
         record = json.loads((real.root / "pseudo" / f"stage{stage}.json").read_text())
         assert [entry["path"].split("/")[-2] for entry in record["inputs"]["predictions"]] == list(VOTERS)

@@ -54,6 +54,21 @@ def test_dry_run_announces_every_job(name, expected, repo, tmp_path):
     assert counts(done.stdout + done.stderr) == expected
 
 
+def test_selections_of_own_clips_and_of_the_demo_are_judged_by_light_clips(repo, tmp_path):
+    for name, rounds in (("real_small", ()), ("demo", ("rounds=1",))):
+        arguments = ("--configfile", str(repo / f"workflow/{name}.yaml"), "--dry-run", "--cores", "1")
+        more = ("--config", 'settings={"force": "--force"}', *rounds)
+        said = snakemake(repo, tmp_path, *arguments, "--printshellcmds", *more)
+        text = said.stdout + said.stderr
+        assert said.returncode == 0, text
+        selections = [line for line in text.splitlines() if "--at-most" in line]
+        assert len(selections) == (1 if rounds else 2) == counts(text)["pseudo_labels"]
+        for line in selections:
+            light = line.partition("--at-most")[0].rpartition("--light")[2].split("--")[0].split()
+            assert [path.split("/")[-2] for path in light] == list(MODELS) and "--force" in line
+            assert all(path.endswith("exp_adapt_bn/" + "/".join(path.split("/")[-2:])) for path in light)
+
+
 def test_real_schedule_calls_the_scripts_of_the_21_experiments(repo, tmp_path):
     config = str(repo / "workflow/nightcrawler.yaml")
     done = snakemake(repo, tmp_path, "--configfile", config, "--dry-run", "--cores", "1", "--printshellcmds")

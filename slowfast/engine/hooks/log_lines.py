@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from slowfast.engine.hooks import Hook
@@ -26,10 +27,11 @@ class LogLines(Hook):
 
     Args:
         num_classes: of the network; where there are no more than five, top-5 says nothing and is left out.
+        clips: split -> which clips it holds, in words.
     """
 
-    def __init__(self, num_classes: int) -> None:
-        self.num_classes = num_classes
+    def __init__(self, num_classes: int, clips: Mapping[str, str] | None = None) -> None:
+        self.num_classes, self.clips = num_classes, clips or {}
         self.means = Mean()
 
     def start(self, trainer: "Trainer") -> None:
@@ -72,4 +74,6 @@ class LogLines(Hook):
         """Write one line about an evaluation."""
         if kind == "val_epoch":
             right, best = 100 - values["top1_err"], 100 - values["min_top1_err"]
-            logger.info("epoch %d %s top-1 %.2f %% (best %.2f %%)", values["epoch"], values["split"], right, best)
+            split = values["split"]
+            kind = f" ({self.clips[split]})" if split in self.clips else ""
+            logger.info("epoch %d %s%s top-1 %.2f %% (best %.2f %%)", values["epoch"], split, kind, right, best)

@@ -41,7 +41,7 @@ def steps(trainer, lines, *batches, seconds=0.0):
 
 
 def test_lines_hold_means_since_the_line_before_as_accuracies_and_the_time_left(trainer, said):
-    lines = LogLines(num_classes=11)
+    lines = LogLines(num_classes=11, clips={"dark": "training clips"})
     lines.start(trainer)
     steps(trainer, lines, (1.0, 100.0), (2.0, 50.0), (4.0, 25.0), seconds=5.0)
     lines.record(trainer, "train_iter", RECORD)
@@ -50,7 +50,7 @@ def test_lines_hold_means_since_the_line_before_as_accuracies_and_the_time_left(
     assert said.messages == [
         "epoch 2/4 iter 2/5 loss 1.5 grad_norm 2 top-1 25.00 % top-5 62.50 % keep rate 0.5 target top-1 25.00 % lr 0.1"
         " ETA 1:05",
-        "epoch 2 dark top-1 60.00 % (best 70.00 %)",
+        "epoch 2 dark (training clips) top-1 60.00 % (best 70.00 %)",
     ]
     trainer.rates = {"clips/s": 12.34, "waiting": 0.05, "GB": 10.2}
     steps(trainer, lines, (8.0, 25.0))
