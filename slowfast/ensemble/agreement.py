@@ -8,6 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def _same_and_chance(voters: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return how often voters agree pair by pair (V, V), how often their class shares alone would, and on how many."""
+    whole_N = ~np.any([np.isnan(probs_NK).any(axis=1) for probs_NK in voters], axis=0)
+    labels_VN = np.stack([probs_NK[whole_N].argmax(axis=1) for probs_NK in voters])
+    shares_VK = (labels_VN[:, :, None] == np.arange(voters[0].shape[1])).mean(axis=1)
+    return (labels_VN[:, None] == labels_VN[None]).mean(axis=2), shares_VK @ shares_VK.T, int(whole_N.sum())
+
+
 def kappa(voters: Sequence[np.ndarray]) -> np.ndarray:
     """Return how much more than chance voters agree, pair by pair (Cohen, 1960).
 
@@ -17,12 +25,16 @@ def kappa(voters: Sequence[np.ndarray]) -> np.ndarray:
     Returns:
         float64 (V, V): 1 for equal labels, 0 for the agreement that their class shares alone give.
     """
-    whole_N = ~np.any([np.isnan(probs_NK).any(axis=1) for probs_NK in voters], axis=0)
-    labels_VN = np.stack([probs_NK[whole_N].argmax(axis=1) for probs_NK in voters])
-    shares_VK = (labels_VN[:, :, None] == np.arange(voters[0].shape[1])).mean(axis=1)
-    chance_VV = shares_VK @ shares_VK.T
-    same_VV = (labels_VN[:, None] == labels_VN[None]).mean(axis=2)
+    same_VV, chance_VV, _ = _same_and_chance(voters)
     return (same_VV - chance_VV) / np.maximum(1.0 - chance_VV, 1e-9)
+
+
+def standard_error(voters: Sequence[np.ndarray]) -> float:
+    """Return the standard error of the mean agreement beyond chance, each voter taken as one independent witness."""
+    same_VV, chance_VV, rows = _same_and_chance(voters)
+    pairs = ~np.eye(len(voters), dtype=bool)
+    same, chance = float(same_VV[pairs].mean()), float(chance_VV[pairs].mean())
+    return float(np.sqrt(same * (1.0 - same) / rows / (len(voters) - 1)) / max(1.0 - chance, 1e-9))
 
 
 def agreement_of_each(voters: Sequence[np.ndarray]) -> np.ndarray:

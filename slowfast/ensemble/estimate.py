@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slowfast.ensemble.agreement import agreement_of_each, trusted_mean
+from slowfast.ensemble.agreement import agreement_of_each, standard_error, trusted_mean
 from slowfast.ensemble.calibration import calibrate
 from slowfast.ensemble.label_free import Ranking, precision_at, rank_pool
 
@@ -82,7 +82,7 @@ def estimate(
     light = [probs_NK[known_N] for probs_NK in light]
     scaled, _ = calibrate(light)
     each_V, light_V = agreement_of_each(pool), agreement_of_each(light)
-    ratio = max(0.0, float(each_V.mean())) / max(float(light_V.mean()), 1e-9)
+    ratio = max(0.0, float(each_V.mean())) / max(float(light_V.mean()) + standard_error(light), 1e-9)
     return Estimate(
         agreement_pool=float(each_V.mean()),
         agreement_light=float(light_V.mean()),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slowfast.ensemble.agreement import agreement_of_each, kappa, most_agreeing, trust
+from slowfast.ensemble.agreement import agreement_of_each, kappa, most_agreeing, standard_error, trust
 from slowfast.ensemble.calibration import mean_of
 from slowfast.ensemble.estimate import estimate
 from slowfast.ensemble.label_free import precision_at, rank_pool
@@ -70,7 +70,19 @@ def test_coverage_follows_from_the_estimate(light):
 def test_an_earlier_round_bounds_the_transfer(light):
     pool = voters_of(truth_of_pool(), [0.7] * 4, 8)
     assert estimate(pool, *light, rule="stable", bound=0.2).transfer == 0.2
-    assert estimate(light[0], *light, rule="stable").transfer == 1.0
+    assert 0.8 < estimate(light[0], *light, rule="stable").transfer < 1.0
+    assert estimate(voters_of(truth_of_pool(), [0.95] * 4, 8), *light, rule="stable").transfer == 1.0
+
+
+def test_few_light_clips_make_the_estimate_careful(light):
+    voters, truth_N = light
+    pool = voters_of(truth_of_pool(), [0.7] * 4, 8)
+    few = [probs_NK[:25] for probs_NK in voters]
+    assert standard_error(few) > 2.5 * standard_error(voters) > 0.02
+    many = estimate(pool, *light, rule="stable")
+    careful = estimate(pool, few, truth_N[:25], rule="stable")
+    ratio = (careful.agreement_pool / careful.agreement_light) ** 1.5
+    assert careful.transfer < 0.9 * min(1.0, ratio) and many.transfer > careful.transfer - 0.1
 
 
 def test_light_clips_without_a_label_do_not_count(light):
