@@ -38,7 +38,7 @@ def test_sound_labels_go_on(world, run_tool, tmp_path):
     pool, *_ = world("pool", 0.8, 200, 1, labels=False)
     light, *_ = world("light", 0.8, 60, 2)
     said, record = call(run_tool, tmp_path, pool, light, "--at-most", 0.5)
-    assert record["worth_training"] and record["estimated_precision"] > 0.8 and record["kept"] == 100
+    assert record["worth_training"] and record["estimated_precision"] > 0.75 and record["kept"] == 100
     assert record["estimate"]["light_clips"] == 60 and len(record["inputs"]["light"]) == 3
     assert f"about {100 * record['estimated_precision']:.0f} % of these labels are right" in said
 
