@@ -78,15 +78,12 @@ def test_weights_stay_where_the_labels_are_not_worth_training_on(cfg_of, tiny, d
     cfg = cfg_of(*opts, "DATA.PATH_PREFIX", str(tmp_path))
     (tmp_path / "pseudo").mkdir()
     (tmp_path / "out").mkdir()
-    record = tmp_path / "pseudo/stage1.json"
+    record, origin = tmp_path / "pseudo/stage1.json", Origin(MadeOf("training"), {}, {})
     for written in ({}, {"worth_training": True}):
         record.write_text(json.dumps(written))
-        assert (
-            not launch.take_over(cfg, tmp_path / "out", Origin(MadeOf("training"), {}, {}))
-            and not (tmp_path / "out/best.pyth").exists()
-        )
+        assert not launch.take_over(cfg, tmp_path / "out", origin) and not (tmp_path / "out/best.pyth").exists()
     record.write_text(json.dumps({"worth_training": False, "verdict": "about 31 % are right"}))
-    assert launch.take_over(cfg, tmp_path / "out", Origin(MadeOf("training"), {}, {}))
+    assert launch.take_over(cfg, tmp_path / "out", origin)
     assert "not trained: stage1.csv: about 31 % are right" in caplog.text
     kept = load_checkpoint(tmp_path / "out/best.pyth")
     assert all(torch.equal(kept["model_state"][name], tensor) for name, tensor in model.state_dict().items())
