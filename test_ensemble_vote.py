@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from slowfast.apps.stages import add_mixed_argument
 from slowfast.apps.vote import vote
 from slowfast.ensemble.rules import submission_rules
 from slowfast.lists.rows import add_separator_argument
@@ -32,6 +33,7 @@ def parse() -> argparse.Namespace:
         action="store_true",
         help="go on when videos have no scores (NaN): a model without scores counts as undecided between all classes",
     )
+    add_mixed_argument(parser)
     return parser.parse_args()
 
 
@@ -43,7 +45,8 @@ def main() -> None:
     list_file = argument_path(args.list) if args.list is not None else repo_path("data/test.csv")
     folder = Path(args.output_dir).expanduser().absolute() if args.output_dir else repo_path("submission")
     estimate = argument_path(args.estimate) if args.estimate else None
-    vote(rules, root, list_file, folder, separator=args.separator, fill=args.fill_missing, estimate=estimate)
+    more = {"fill": args.fill_missing, "estimate": estimate, "mixed": args.mixed}
+    vote(rules, root, list_file, folder, separator=args.separator, **more)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.apps.selection import Sources, Wish, select
-from slowfast.apps.stages import output_path
+from slowfast.apps.stages import add_mixed_argument, output_path
 from slowfast.ensemble.calibration import CALIBRATIONS
 from slowfast.ensemble.label_free import DEFAULT_RULE, RULES
 from slowfast.lists.rows import add_separator_argument
@@ -58,6 +58,7 @@ def parse() -> argparse.Namespace:
         "--calibration", choices=CALIBRATIONS, default=CALIBRATIONS[0], help=f"of voters; default {CALIBRATIONS[0]}"
     )
     add_separator_argument(parser)
+    add_mixed_argument(parser)
     parser.add_argument(
         "--fixed", metavar="CSV", help="rows `name,label` of a person, -1: never use; they win over every rule"
     )
@@ -72,7 +73,7 @@ def main() -> None:
     single = ([path] if path else [] for path in (args.list, args.fixed, args.trained))
     given = (args.predictions, args.tables, args.light, *single)
     predictions, tables, light, pool_list, fixed, trained = ([argument_path(path) for path in paths] for paths in given)
-    sources = Sources(predictions, tables, pool_list, args.separator, args.calibration, light, trained)
+    sources = Sources(predictions, tables, pool_list, args.separator, args.calibration, light, trained, args.mixed)
     wish = Wish(args.rule, args.coverage, args.shares, args.sort, fixed, args.at_most, args.force)
     select(sources, wish, output_path(args.output, ""))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.demo.report import collect
-from slowfast.demo.results import describe, example_clips, read_run, read_seconds, read_verdict
+from slowfast.demo.results import describe, example_clips, files_of, read_run, read_seconds, read_verdict
+from slowfast.ensemble.provenance import record_report
 from slowfast.report import ReportData, ladder_table, write_report
 from slowfast.utils import cli
 from slowfast.utils.files import write_json
@@ -40,6 +41,7 @@ def main() -> None:
     )
     write_json(work / "metrics.json", figures.metrics(seed=args.seed, mode=args.mode, seconds=seconds))
     write_report(work / "report.html", data)
+    record_report(work / "report.html", files_of(work))
     print(ladder_table(figures.ladder))
     for entry in figures.rounds:
         share = f"{entry.selected} of {entry.pool} ({entry.coverage:.1f} %)"

@@ -16,8 +16,10 @@ from slowfast.apps.thresholds import truth_of
 from slowfast.ensemble.label_free import DEFAULT_RULE, Ranking, choose, fix_rows, precision_at, rank_pool
 from slowfast.ensemble.pool import Pool, build_pool
 from slowfast.ensemble.predictions import load_predictions
+from slowfast.ensemble.provenance import check_voters, made_of_vote
 from slowfast.lists.names import check_unique, video_key
 from slowfast.lists.tables import read_names, read_table, write_table
+from slowfast.parents import write_record
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of, write_json
 
@@ -34,6 +36,7 @@ class Sources:
         calibration: of voters.
         light: one PKL for each voter, of light clips with labels that nothing was trained on.
         trained: list of the labelled clips that were trained on.
+        mixed: voters of different rounds, lists, clips or gamma are taken.
     """
 
     predictions: Sequence[Path] = ()
@@ -43,6 +46,14 @@ class Sources:
     calibration: str = "agreement"
     light: Sequence[Path] = ()
     trained: Sequence[Path] = ()
+    mixed: bool = False
+
+    def files(self) -> dict[str, Path]:
+        """Return role -> file."""
+        voters = {f"predictions {number}": path for number, path in enumerate(self.predictions, 1)}
+        tables = {f"table {number}": path for number, path in enumerate(self.tables, 1)}
+        light = {f"light {number}": path for number, path in enumerate(self.light, 1)}
+        return voters | tables | light | dict(zip(["list"], self.list)) | dict(zip(["list trained"], self.trained))
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,10 @@ class Wish:
 
 def read_pool(sources: Sources) -> Pool:
     """Read all inputs and put them side by side."""
+    voters = [load_predictions(path) for path in sources.predictions]
+    check_voters(voters, mixed=sources.mixed)
     return build_pool(
-        [load_predictions(path) for path in sources.predictions],
+        voters,
         [read_table(path, sources.separator) for path in sources.tables],
         read_names(sources.list[0], sources.separator)[0] if sources.list else None,
         sources.calibration,
@@ -127,6 +140,8 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
         force=wish.force,
     )
     wish = replace(wish, coverage=judged.coverage)
+    files = sources.files() | dict(zip(["fixed"], wish.fixed))
+    made_of = made_of_vote("table", files, _settings(sources, wish))
     ranking = rank_pool(pool.newest, pool.witnesses, wish.rule, wish.shares)
     missing = np.flatnonzero(~np.isfinite(ranking.score))
     rows, fixed = _chosen(ranking, pool, wish, sources.separator)
@@ -151,8 +166,15 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
         "output": {"path": shown(output), "sha256": sha256_of(output)},
     }
     write_json(output.with_suffix(".json"), record)
+    write_record(output, made_of, files)
     print(f"{wish.rule}: kept {len(rows)} of {len(pool.names)} rows, written to {shown(output)}")
     print(judged.verdict)
+
+
+def _settings(sources: Sources, wish: Wish) -> dict[str, object]:
+    """Return what a table depends on besides its files."""
+    wished = {name: value for name, value in vars(wish).items() if name != "fixed"}
+    return {**wished, "calibration": sources.calibration, "separator": sources.separator}
 
 
 def _chosen(

@@ -8,10 +8,12 @@ import numpy as np
 
 from slowfast.ensemble.fuse import join_voters, unexpected_kinds, weighted_mix
 from slowfast.ensemble.predictions import Predictions, load_predictions
+from slowfast.ensemble.provenance import check_voters, made_of_vote
 from slowfast.ensemble.rules import StageRules, stage_rules
 from slowfast.ensemble.select import select_by_thresholds
 from slowfast.lists.rows import add_separator_argument
 from slowfast.lists.tables import read_names, write_table
+from slowfast.parents import write_record
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of, write_json
@@ -46,7 +48,16 @@ def add_voter_arguments(parser: argparse.ArgumentParser, *, required: bool) -> N
         parser.add_argument(f"--{voter}", metavar="PKL", required=required, help=f"predictions of {voter}{default}")
 
 
-def load_voters(paths: dict[str, Path], rules: StageRules, names: list[str], source: str) -> dict[str, Predictions]:
+def add_mixed_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--mixed`."""
+    parser.add_argument(
+        "--mixed", action="store_true", help="take voters of different rounds, lists, clips or gamma, with a warning"
+    )
+
+
+def load_voters(
+    paths: dict[str, Path], rules: StageRules, names: list[str], source: str, *, mixed: bool = False
+) -> dict[str, Predictions]:
     """Return the voters' predictions in list order; what is odd but not wrong goes to stderr."""
     for voter, path in paths.items():
         if not path.exists():
@@ -55,6 +66,7 @@ def load_voters(paths: dict[str, Path], rules: StageRules, names: list[str], sou
                 " first (bash exp_*/MODEL/test.sh) or give another file"
             )
     voters = {voter: load_predictions(path) for voter, path in paths.items()}
+    check_voters(list(voters.values()), mixed=mixed)
     for sentence in unexpected_kinds(voters, rules.score_kinds):
         print(f"warning: {sentence}", file=sys.stderr)
     return join_voters(voters, names, source)
@@ -90,7 +102,7 @@ def generate(stage: int, args: argparse.Namespace) -> int:
     output = output_path(args.output, f"data/pseudo/stage{stage}.csv")
     paths = {voter: input_path(getattr(args, voter), rules.inputs[voter]) for voter in VOTERS}
     names, _ = read_names(list_file, args.separator)
-    voters = load_voters(paths, rules, names, shown(list_file))
+    voters = load_voters(paths, rules, names, shown(list_file), mixed=args.mixed)
     check_class_count(voters, len(rules.thresholds))
     missing_N = report_missing(voters, names)
     probs_NK = weighted_mix({voter: softmax(p.video_preds) for voter, p in voters.items()}, rules.weights)
@@ -121,9 +133,12 @@ def generate(stage: int, args: argparse.Namespace) -> int:
         "kept_per_class": np.bincount(labels_N[rows], minlength=len(rules.thresholds)).tolist(),
         "without_scores": [names[row] for row in np.flatnonzero(missing_N)],
     }
+    files = {**paths, "list": list_file}
+    made_of = made_of_vote("table", files, {key: record[key] for key in ("stage", "weights", "thresholds")})
     write_table(output, [names[row] for row in rows], labels_N[rows], probs_NK[rows])
     record["output"] = {"path": shown(output), "sha256": sha256_of(output)}
     write_json(output.with_suffix(".json"), record)
+    write_record(output, made_of, files)
     print(f"stage {stage}: kept {len(rows)} of {len(names)} rows, written to {shown(output)}")
     return len(rows)
 
@@ -140,6 +155,7 @@ def run_stage(stage: int) -> None:
         parser.add_argument("--list", metavar="CSV", help="rows `name,label`; default data/total_unlabel.csv")
         add_separator_argument(parser)
         add_voter_arguments(parser, required=False)
+        add_mixed_argument(parser)
         parser.add_argument(
             "--output", metavar="CSV", help=f"default data/pseudo/stage{stage}.csv; a JSON is written beside it"
         )

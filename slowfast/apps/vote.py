@@ -11,10 +11,12 @@ from slowfast.ensemble.agreement import most_agreeing
 from slowfast.ensemble.calibration import clip_probabilities
 from slowfast.ensemble.fuse import join_voters, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
+from slowfast.ensemble.provenance import check_voters, made_of_vote
 from slowfast.ensemble.rules import Mode, SubmissionRules
 from slowfast.ensemble.submission import write_predictions, write_submission
 from slowfast.ensemble.vote import majority_vote, run_mode, trusted_weights
 from slowfast.lists.tables import read_names
+from slowfast.parents import write_record
 from slowfast.utils.errors import InputError
 from slowfast.utils.scores import softmax
 
@@ -86,6 +88,7 @@ def vote(
     separator: str | None = None,
     fill: bool = False,
     estimate: Path | None = None,
+    mixed: bool = False,
 ) -> None:
     """Run all modes and the vote; files are written only when everything has been computed.
 
@@ -97,14 +100,18 @@ def vote(
         separator: of the list; None: found.
         fill: whether a model without scores for a video counts as undecided.
         estimate: JSON of a table of the whole pool, whose estimated precision `predictions.csv` takes over.
+        mixed: whether voters of different rounds, lists, clips or gamma are taken.
     """
     names, _ = read_names(list_file, separator)
     loaded = load_all(root, rules.files)
+    check_voters(list(loaded.values()), mixed=mixed)
     first = next(iter(loaded.values()))
     if rules.num_classes and first.num_classes != rules.num_classes:
         raise InputError(
             f"{first.source} has {first.num_classes} classes, but the corrections are for {rules.num_classes}"
         )
+    files = {**{path: root / path for path in loaded}, "list": list_file}
+    made_of = made_of_vote("submission", files, {**vars(rules), "fill": fill})
     voters = join_voters(loaded, names, str(list_file))
     fill_missing(voters, names, fill)
     rules = replace(rules, files=choose_files(rules.files, voters))
@@ -118,6 +125,7 @@ def vote(
     for number, (labels_N, probs_NK) in results.items():
         write_submission(folder / f"arid_pred_{number}.csv", names, labels_N, softmax(probs_NK))
     write_submission(folder / "arid_pred.csv", names, voted_N, softmax(mixed_NK))
+    write_record(folder / "arid_pred.csv", made_of, files)
     classes = first.class_names or [str(number) for number in range(first.num_classes)]
     shares_NK = mixed_NK / mixed_NK.sum(axis=1, keepdims=True)
     write_predictions(folder / "predictions.csv", names, voted_N, shares_NK, classes, estimated(estimate))

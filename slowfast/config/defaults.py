@@ -221,6 +221,7 @@ _C.TRAIN.SAVE_LATEST = False  # save after every epoch and keep checkpoint_lates
 _C.TRAIN.KEEP_CHECKPOINTS = 3  # numbered checkpoints kept; 0 keeps all
 _C.TRAIN.SAVE_EVERY_MINUTES = 0.0  # also save inside an epoch; 0 switches it off
 _C.TRAIN.AUTO_RESUME = True  # go on from the checkpoints in OUTPUT_DIR
+_C.TRAIN.ON_CHANGE = "refuse"  # the training in OUTPUT_DIR was made from something else: refuse, or restart it
 _C.TRAIN.CHECKPOINT_FILE_PATH = ""  # starting weights
 _C.TRAIN.CHECKPOINT_KEEP_EPOCH = False  # go on after the epoch of that file, with its optimizer
 _C.TRAIN.CHECKPOINT_EPOCH_RESET = False  # upstream's name for the contrary; a fresh start is the default here

@@ -55,12 +55,13 @@ class _Reading:
         return []
 
 
-def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = ()) -> CfgNode:
+def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (), *, whole: bool = True) -> CfgNode:
     """Return the resolved, validated and frozen configuration.
 
     Args:
         path: YAML file, or several of which later ones win; from the current directory or the repository root.
         opts: overrides `[KEY, VALUE, KEY, VALUE, ...]`; they win over the file.
+        whole: look for impossible combinations too, which needs torch.
 
     Raises:
         ConfigError: naming every unknown key, wrong type, duplicate key and impossible combination at once.
@@ -95,7 +96,7 @@ def load_config(path: str | Path | Sequence[str | Path], opts: Sequence[str] = (
         values["OUTPUT_DIR"] = str(path.resolve().parent.relative_to(REPO_ROOT))
     for key, value in values.items():
         _assign(cfg, key, value)
-    if reading.whole:
+    if reading.whole and whole:
         errors += [_placed(text, origins, path.name) for text in _unnamed(find_conflicts(cfg), errors, known)]
     if errors:
         raise ConfigError("; ".join(errors))

@@ -32,6 +32,7 @@ _CHOICES = {
     "TEST.MIXED_PRECISION": ("auto", "off", "fp16", "bf16"),
     "TRAIN.CHOOSE_EPOCH": ("validation", "last"),
     "TRAIN.ON_NAN": ("stop", "skip"),
+    "TRAIN.ON_CHANGE": ("refuse", "restart"),
     "FEATURES.TAIL": ("drop", "pad"),
     "FEATURES.RESIZE": ("crop", "squash", "squash_antialias"),
 }

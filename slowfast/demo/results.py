@@ -77,6 +77,11 @@ def read_run(work: Path) -> DemoRun:
     )
 
 
+def files_of(work: Path) -> list[Path]:
+    """Return what a demo's figures are made from."""
+    return [*sorted(work.glob("exp_*/*/test*.pkl")), *sorted(work.glob("data/pseudo/stage*.csv"))]
+
+
 def vote_weights(table: str) -> dict[str, float]:
     """Return the weights of voters and expert in the mode that gives the demo's submission."""
     rules = submission_rules(repo_path(table))

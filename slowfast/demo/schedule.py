@@ -28,7 +28,7 @@ def run_graph(work: Path, seed: int, mode: str, jobs: int) -> int:
         sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--configfile", "workflow/demo.yaml",
         "--config", f"root={work}", f"data={work}/data", f"settings={json.dumps(settings)}",
         f"rounds={ROUNDS[mode]}",
-        "--cores", str(jobs), "--rerun-incomplete", "--rerun-triggers", "mtime", "--nolock",
+        "--cores", str(jobs), "--rerun-incomplete", "--nolock",
     ]  # fmt: skip
     one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     process = subprocess.Popen(

@@ -23,7 +23,8 @@ from slowfast.engine.hooks.metrics import MetricsLog
 from slowfast.engine.hooks.tensorboard import Curves
 from slowfast.engine.methods import Method, Reads, chosen_method
 from slowfast.engine.methods.base import check_method, reads_of
-from slowfast.engine.run import BEST, METRICS, checkpoints_of
+from slowfast.engine.parents import Origin
+from slowfast.engine.run import BEST, CURVES, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
 from slowfast.models import Network
@@ -167,8 +168,8 @@ def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:
     return nn.parallel.DistributedDataParallel(network, device_ids=ids, find_unused_parameters=unused)
 
 
-def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.device) -> Trainer:
-    """Return the loop with the method, the batches and the files of a run."""
+def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.device, origin: Origin) -> Trainer:
+    """Return the loop with the method, the batches and the files of a run, which hold what they are made from."""
     method = build_method(cfg, network, device)
     reads = reads_of(cfg)
     loaders = {name: build_train_loader(cfg, source) for name, source in reads.items()}
@@ -178,7 +179,7 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
         LogLines(cfg.MODEL.NUM_CLASSES, kinds),
     ]
     if cfg.TENSORBOARD.ENABLE and distributed.is_main():
-        hooks.append(Curves(output / "tensorboard"))
+        hooks.append(Curves(output / CURVES))
     evaluators = [
         (split, build_evaluator(cfg, split, validation_role(split), device)) for split in cfg.TRAIN.EVAL_SPLITS
     ]
@@ -192,7 +193,8 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
         saves=Saves(
             folder=checkpoints_of(cfg, output),
             best_path=output / BEST,
-            extra={"cfg": dump_config(cfg)},
+            extra={"cfg": dump_config(cfg), "made_of": origin.made_of.as_plain()},
+            record=origin.record,
             every_epoch=cfg.TRAIN.SAVE_LATEST,
         ),
         adapt=_build_adaptation(cfg, device) if cfg.BN.USE_PRECISE_STATS else None,
@@ -285,15 +287,15 @@ def validation_role(split: str) -> str:
     return "val"
 
 
-def start_path(cfg: CfgNode) -> Path | None:
+def start_path(cfg: CfgNode, *, needed: bool = True) -> Path | None:
     """Return the file of starting weights (TRAIN.CHECKPOINT_FILE_PATH, else a published file by name), or None.
 
     Raises:
-        InputError: the file does not exist.
+        InputError: the file does not exist, and is needed.
     """
     named = cfg.TRAIN.CHECKPOINT_FILE_PATH
     path = repo_path(named) if named else _pretrained_path(cfg)
-    if path is not None and not path.exists():
+    if needed and path is not None and not path.exists():
         raise InputError(
             f"starting weights {path} do not exist: put the file there, or set TRAIN.CHECKPOINT_FILE_PATH; an empty "
             f"path and {cfg.MODEL.ARCH.upper()}.PRETRAIN_NAME '' train from random weights"

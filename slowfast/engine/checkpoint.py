@@ -7,6 +7,7 @@ import os
 import random
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -214,12 +215,22 @@ class Saves:
     Args:
         folder: the run's checkpoints.
         best_path: where the best one goes.
-        extra: entries of every checkpoint (`cfg`).
+        extra: entries of every checkpoint (`cfg`, `made_of`).
         every_epoch: keep `checkpoint_latest.pyth`.
+        record: writes what the best weights are made from beside them.
     """
 
-    def __init__(self, *, folder: CheckpointFolder, best_path: Path, extra: dict[str, Any], every_epoch: bool) -> None:
+    def __init__(
+        self,
+        *,
+        folder: CheckpointFolder,
+        best_path: Path,
+        extra: dict[str, Any],
+        every_epoch: bool,
+        record: Callable[[Path], None] = lambda path: None,
+    ) -> None:
         self.folder, self.best_path, self.extra, self.every_epoch = folder, best_path, extra, every_epoch
+        self.record = record
 
     def epoch(self, state: dict[str, Any], epoch: int) -> None:
         """Save after epoch `epoch` (from 0)."""
@@ -235,6 +246,7 @@ class Saves:
         """Save the best weights."""
         if distributed.is_main():
             save_checkpoint(self.best_path, {**state, **self.extra})
+            self.record(self.best_path)
 
 
 def rng_state() -> dict[str, Any]:

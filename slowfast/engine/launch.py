@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,17 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from slowfast.config import dump_config
+from slowfast.datasets.sources import Sources
 from slowfast.engine.build import build_method, build_trainer, start_path
 from slowfast.engine.checkpoint import load_checkpoint, rng_state, save_checkpoint, set_rng_state, stored_training
+from slowfast.engine.parents import Origin, complete_record, origin_of_training
 from slowfast.engine.predictor import check_adaptations, test
 from slowfast.engine.preflight import check_inputs, explain_memory, explain_sizes
 from slowfast.engine.run import BEST, prepare_folder, start_over
 from slowfast.ensemble.provenance import unworthy
 from slowfast.models import build_model, load_starting_weights
 from slowfast.models.accelerate import accelerate
+from slowfast.parents.record import commit, versions
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.lock import folder_lock
@@ -41,7 +46,7 @@ def run_experiment(cfg: CfgNode) -> None:
     """
     output = repo_path(cfg.OUTPUT_DIR)
     with process_setup(cfg) as device, contextlib.ExitStack() as stack:
-        distributed.from_main(lambda: check_inputs(cfg, output))
+        sources = distributed.from_main(lambda: check_inputs(cfg, output))
         model = accelerate(build_model(cfg).to(device), device=device, training=cfg.TRAIN.ENABLE)
         if cfg.TRAIN.ENABLE:
             with explain_memory(cfg, "training"):
@@ -50,20 +55,23 @@ def run_experiment(cfg: CfgNode) -> None:
             check_adaptations(cfg, model)
         distributed.from_main(lambda: stack.enter_context(folder_lock(output)))
         setup_logging(output, main_process=distributed.is_main())
-        state = prepare_folder(cfg, output)
+        made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
+        logger.info("%s (commit %s, %s)", " ".join(sys.argv), commit(), made_with)
+        origin = distributed.from_main(lambda: _origin(cfg, sources)) if cfg.TRAIN.ENABLE else None
+        state = prepare_folder(cfg, output, origin.made_of if origin is not None else None)
         if cfg.LOG_MODEL_INFO:
             count = sum(parameter.numel() for parameter in model.parameters())
             logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
-        skipped = cfg.TRAIN.ENABLE and distributed.from_main(lambda: take_over(cfg, output))
+        skipped = cfg.TRAIN.ENABLE and distributed.from_main(lambda: take_over(cfg, output, origin))
         if cfg.TRAIN.ENABLE and not skipped:
             with explain_memory(cfg, "training"), explain_sizes(cfg):
-                train(cfg, model, output, device, state)
+                train(cfg, model, output, device, origin, state)
         if cfg.TEST.ENABLE:
             with explain_memory(cfg, "testing"), explain_sizes(cfg):
-                test(cfg, model, output, device)
+                test(cfg, model, output, device, sources)
 
 
-def take_over(cfg: CfgNode, output: Path) -> bool:
+def take_over(cfg: CfgNode, output: Path, origin: Origin) -> bool:
     """Keep the starting weights as `best.pyth` where the record of the pseudo-labels says not to train on them.
 
     Returns:
@@ -75,7 +83,10 @@ def take_over(cfg: CfgNode, output: Path) -> bool:
     if path is None:
         return False
     logger.warning("not trained: %s: %s; the weights of %s are kept", table.name, reason, path)
-    save_checkpoint(output / BEST, {"model_state": load_checkpoint(path)["model_state"], "cfg": dump_config(cfg)})
+    made_of = replace(origin.made_of, settings={**origin.made_of.settings, "not trained": True})
+    kept = {"model_state": load_checkpoint(path)["model_state"], "cfg": dump_config(cfg), "made_of": made_of.as_plain()}
+    save_checkpoint(output / BEST, kept)
+    replace(origin, made_of=made_of).record(output / BEST)
     return True
 
 
@@ -116,22 +127,34 @@ def _algorithms(device: torch.device, *, deterministic: bool):
         torch.backends.cudnn.benchmark = before[1]
 
 
+def _origin(cfg: CfgNode, sources: Sources) -> Origin:
+    """Return what the training is made from; a resumed one may lack its starting weights."""
+    return origin_of_training(cfg, sources, start_path(cfg, needed=False))
+
+
 def train(
-    cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, state: dict[str, Any] | None = None
+    cfg: CfgNode,
+    model: nn.Module,
+    output: Path,
+    device: torch.device,
+    origin: Origin,
+    state: dict[str, Any] | None = None,
 ) -> None:
     """Train, going on from `state` when there is one (of this folder's checkpoints)."""
     if state is not None and _is_finished(state, cfg):
         logger.info("training of %d epochs is already finished", cfg.SOLVER.MAX_EPOCH)
+        distributed.from_main(lambda: complete_record(output / BEST, origin))
         return
     fresh = state is None
     if fresh:
         state = load_start(cfg, model)
-    trainer = build_trainer(cfg, model, output, device)
+    trainer = build_trainer(cfg, model, output, device, origin)
     if fresh:
         distributed.from_main(lambda: start_over(cfg, output))
     if state is not None:
         trainer.load_state_dict(state)
     trainer.train()
+    distributed.from_main(lambda: complete_record(output / BEST, origin))
 
 
 def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """The one way to run a trained network: its weights checked, BatchNorm folded, adapted when that is wanted, tested."""
 
 import copy
+import dataclasses
 import functools
 import logging
 from collections.abc import Sequence
@@ -12,11 +13,13 @@ from torch import nn
 
 from slowfast.config import TestSetting
 from slowfast.datasets.loader import build_loader, build_pool_loader, gamma_of
+from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import is_light, kind_of_clips
 from slowfast.engine.adapt import ADAPTATIONS, Adaptation, Pool
 from slowfast.engine.build import build_evaluator, resolve_tests, test_precision
 from slowfast.engine.checkpoint import CheckpointFolder, unwrap, verify_checkpoint
 from slowfast.engine.evaluator import Evaluator
+from slowfast.engine.parents import is_made, origin_of_test
 from slowfast.engine.run import BEST
 from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.models import build_model, load_trained_weights
@@ -206,35 +209,49 @@ def _left_out(cfg: CfgNode, setting: TestSetting, model: nn.Module) -> bool:
     return True
 
 
-def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device) -> None:
-    """Test the chosen weights on TEST.DATA_SELECT and TEST.ALSO; each gives one PKL in `output`."""
-    predictor = Predictor.load(cfg, test_checkpoint(cfg, output), device, model=model)
+def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, sources: Sources) -> None:
+    """Test the chosen weights on TEST.DATA_SELECT and TEST.ALSO; each gives one PKL in `output`.
+
+    One that is there already, made by this code from the same weights, clips and settings, stays.
+    """
+    weights = test_checkpoint(cfg, output)
+    predictor = Predictor.load(cfg, weights, device, model=model)
     for setting in resolve_tests(cfg):
-        # So that a test is the same in the run that trained and in a later one.
-        distributed.seed_generators(cfg.RNG_SEED)
         gamma = gamma_of(cfg, setting.split, "test") if setting.gamma is None else setting.gamma
-        network = predictor.network
-        if setting.adapt and not _left_out(cfg, setting, predictor.model):
-            adaptation = find_adaptation(cfg, setting.adapt, predictor.model)
-            network = predictor.adapted(
-                adaptation, predictor.pool(adaptation, setting.adapt_split, gamma=setting.gamma)
-            )
-        evaluator = build_evaluator(
-            cfg,
-            setting.split,
-            "test",
-            device,
-            views=setting.views,
-            crops=setting.crops,
-            gamma=gamma,
-            score=cfg.TEST.SCORE,
-        )
-        predictions = predictor.predict(evaluator, network)
         size = f"{cfg.DATA.NUM_FRAMES}x{cfg.DATA.TEST_CROP_SIZE}x{setting.views}x{setting.crops}"
+        path = output / f"{setting.split}x{size}{setting.suffix}.pkl"
+        adapted = bool(setting.adapt) and not _left_out(cfg, setting, predictor.model)
+        setting = setting if adapted else dataclasses.replace(setting, adapt="")
+        how = {"gamma": gamma, "precision": predictor.precision.name}
+        origin = distributed.from_main(functools.partial(origin_of_test, cfg, sources, setting, weights, **how))
+        if distributed.from_main(functools.partial(is_made, path, origin.made_of)):
+            logger.info("%s is there, made from these weights, clips and settings", path.name)
+            continue
+        predictions = _predictions(predictor, setting, gamma)
         if distributed.is_main():
-            save_predictions(output / f"{setting.split}x{size}{setting.suffix}.pkl", predictions)
-            kind = kind_of_clips(setting.split, cfg.DATA.SPLITS)
-            _log_test(f"{setting.split}x{size}{setting.suffix}", predictions, kind)
+            save_predictions(path, dataclasses.replace(predictions, made_of=origin.made_of.as_plain(marks=False)))
+            origin.record(path)
+            _log_test(path.stem, predictions, kind_of_clips(setting.split, cfg.DATA.SPLITS))
+
+
+def _predictions(predictor: Predictor, setting: TestSetting, gamma: float) -> Predictions:
+    """Return the predictions of a test, which are the same in the run that trained and in a later one."""
+    cfg, network = predictor.cfg, predictor.network
+    distributed.seed_generators(cfg.RNG_SEED)
+    if setting.adapt:
+        adaptation = find_adaptation(cfg, setting.adapt, predictor.model)
+        network = predictor.adapted(adaptation, predictor.pool(adaptation, setting.adapt_split, gamma=setting.gamma))
+    evaluator = build_evaluator(
+        cfg,
+        setting.split,
+        "test",
+        predictor.device,
+        views=setting.views,
+        crops=setting.crops,
+        gamma=gamma,
+        score=cfg.TEST.SCORE,
+    )
+    return predictor.predict(evaluator, network)
 
 
 def test_checkpoint(cfg: CfgNode, output: Path) -> Path:

@@ -10,7 +10,8 @@ import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.config import flatten
-from slowfast.datasets.loader import build_loader, build_pool_loader
+from slowfast.datasets.loader import build_loader, build_pool_loader, list_separators
+from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import PSEUDO_SPLIT, remarks
 from slowfast.engine.adapt import ADAPTATIONS
 from slowfast.engine.build import build_train_loader, resolve_tests, start_path, validation_role
@@ -26,33 +27,38 @@ logger = logging.getLogger(__name__)
 COMPILED_CHECKPOINTS = (2, 9)  # the oldest torch that was found to compile checkpointed blocks as they run uncompiled
 
 
-def check_inputs(cfg: CfgNode, output: Path) -> None:
+def check_inputs(cfg: CfgNode, output: Path) -> Sources:
     """Read every list that the run will use and look for its videos and starting weights.
 
     Args:
         cfg: the run.
         output: its output folder; with checkpoints in it, starting weights are not needed any more.
 
+    Returns:
+        What the lists hold.
+
     Raises:
         InputError: naming everything that is wrong together.
     """
     wrong: dict[str, None] = {}
     lists: dict[str, VideoList] = {}
+    by_split: dict[str, VideoList] = {}
     for reads in reads_of(cfg).values() if cfg.TRAIN.ENABLE else ():
         try:
             loader = build_train_loader(cfg, reads, num_workers=0, rank=0)
             if reads.split == PSEUDO_SPLIT:
                 _check_pseudo_labels(cfg, loader.dataset.records)
             lists.setdefault(reads.role, loader.dataset.records)
+            by_split.setdefault(reads.split, loader.dataset.records)
         except InputError as error:
             wrong[str(error)] = None
     for split, role, train in dict.fromkeys(_needed_splits(cfg)):
         try:
             loader = build_loader(cfg, split, role, train=train, num_workers=0, world_size=distributed.world_size())
-            lists[split] = loader.dataset.records
+            lists[split] = by_split[split] = loader.dataset.records
         except InputError as error:
             wrong[str(error)] = None
-    wrong |= dict.fromkeys(_wrong_adaptations(cfg) if cfg.TEST.ENABLE else ())
+    wrong |= dict.fromkeys(_wrong_adaptations(cfg, by_split) if cfg.TEST.ENABLE else ())
     clips = cfg.TRAIN.BATCH_SIZE // distributed.world_size() * cfg.AUG.NUM_SAMPLE
     if cfg.TRAIN.ENABLE and cfg.MIXUP.ENABLE and clips < 2:
         few = f"MIXUP.ENABLE needs at least two clips in every process, TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} gives"
@@ -73,16 +79,20 @@ def check_inputs(cfg: CfgNode, output: Path) -> None:
         evaluated = {split: lists[split] for split, role, _ in _needed_splits(cfg) if role in ("val", "test")}
         for text in remarks(lists["source"], evaluated):
             logger.warning("%s", text)
+    sources = Sources()
+    for split, records in by_split.items():
+        sources.add(split, records, list_separators(cfg, split), cfg.MODEL.NUM_CLASSES)
+    return sources
 
 
-def _wrong_adaptations(cfg: CfgNode) -> Iterator[str]:
-    """Yield what is wrong with names and pools of the adaptations of tests."""
+def _wrong_adaptations(cfg: CfgNode, lists: dict[str, VideoList]) -> Iterator[str]:
+    """Yield what is wrong with names and pools of the adaptations of tests; the pools are added to `lists`."""
     for setting in resolve_tests(cfg):
         if setting.adapt and setting.adapt not in ADAPTATIONS:
             yield ADAPTATIONS.refusal(setting.adapt)
         elif setting.adapt and not ADAPTATIONS[setting.adapt].training_views:
             try:
-                build_pool_loader(cfg, setting.adapt_split)
+                lists[setting.adapt_split] = build_pool_loader(cfg, setting.adapt_split).dataset.records
             except InputError as error:
                 yield str(error)
 

@@ -3,15 +3,18 @@
 import contextlib
 import logging
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from fvcore.common.config import CfgNode
 
-from slowfast.config import dump_config, get_cfg
+from slowfast.config import dump_config
 from slowfast.engine.checkpoint import CheckpointFolder, DamagedCheckpoint, load_checkpoint, stored_training
+from slowfast.engine.parents import changes, shortened
+from slowfast.parents import MadeOf
+from slowfast.parents.record import record_path
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import remove_leftovers, write_text
@@ -21,14 +24,8 @@ logger = logging.getLogger(__name__)
 BEST = "best.pyth"
 METRICS = "metrics.jsonl"
 RESOLVED = "config.yaml.resolved"
-# Keys that may differ between the runs that share a folder: they do not change what is learned.
-_FREE_SECTIONS = ("TEST", "TENSORBOARD", "DATA_LOADER")
-_FREE_KEYS = (
-    "OUTPUT_DIR", "NUM_GPUS", "NUM_THREADS", "LOG_PERIOD", "LOG_MODEL_INFO", "DIST_BACKEND", "TRAIN.ENABLE",
-    "TRAIN.AUTO_RESUME", "TRAIN.KEEP_CHECKPOINTS", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.SAVE_LATEST",
-    "TRAIN.CHECKPOINT_PERIOD", "TRAIN.COMPILE", "TRAIN.DETERMINISTIC", "TRAIN.ON_NAN", "DATA.CACHE_DIR",
-    "DATA.PATH_PREFIX", "DATA.DECODING_BACKEND", "DATA.GAMMA.TEST", "DATA.CLASS_NAMES",
-)  # fmt: skip
+TESTED = "config.test.yaml.resolved"
+CURVES = "tensorboard"
 
 
 class Mean:
@@ -104,33 +101,41 @@ def checkpoints_of(cfg: CfgNode, output: Path) -> CheckpointFolder:
     return CheckpointFolder(output / "checkpoints", keep=cfg.TRAIN.KEEP_CHECKPOINTS)
 
 
-def prepare_folder(cfg: CfgNode, output: Path) -> dict[str, Any] | None:
+def prepare_folder(cfg: CfgNode, output: Path, made_of: MadeOf | None = None) -> dict[str, Any] | None:
     """Write the resolved configuration, and return the state that a training goes on from, or None (collective).
 
+    Args:
+        cfg: the run.
+        output: its folder.
+        made_of: what its training is made from; None when it trains nothing.
+
     Raises:
-        InputError: the folder holds a training with other settings.
+        InputError: the folder holds a training from other inputs, and TRAIN.ON_CHANGE is `refuse`.
     """
     if distributed.is_main():
         remove_leftovers(output)
         remove_leftovers(output / "checkpoints")
-    state = _last_state(cfg, output) if cfg.TRAIN.ENABLE and cfg.TRAIN.AUTO_RESUME else None
+    state = _last_state(cfg, output, made_of) if made_of is not None and cfg.TRAIN.AUTO_RESUME else None
     if distributed.is_main() and (cfg.TRAIN.ENABLE or not (output / RESOLVED).exists()):
         write_text(output / RESOLVED, dump_config(cfg))
+    elif distributed.is_main():
+        write_text(output / TESTED, dump_config(cfg))
     return state
 
 
-def _last_state(cfg: CfgNode, output: Path) -> dict[str, Any] | None:
-    """Return the state of the furthest undamaged checkpoint, if it was made with these settings."""
+def _last_state(cfg: CfgNode, output: Path, made_of: MadeOf) -> dict[str, Any] | None:
+    """Return the state of the furthest undamaged checkpoint, if it is that of this training."""
     folder = checkpoints_of(cfg, output)
     before = any(folder.folder.glob("checkpoint_*.pyth"))
     path = distributed.from_main(folder.find_last)
     if path is None:
         if before and distributed.is_main():
             logger.warning("%s: no checkpoint can be read, the training starts over", folder.folder)
-        distributed.from_main(lambda: _check_best(cfg, output))
+        distributed.from_main(lambda: _check_best(cfg, output, made_of))
         return None
     state = load_checkpoint(path)
-    _check_settings(state, cfg, output)
+    if not _is_same(state, cfg, output, made_of):
+        return None
     logger.info("resuming from %s", path)
     if not distributed.from_main(lambda: _has_sound_best(output)) and state.get("best"):
         logger.warning("%s has no %s any more: the best of the epochs to come is kept", output, BEST)
@@ -138,27 +143,30 @@ def _last_state(cfg: CfgNode, output: Path) -> dict[str, Any] | None:
     return state
 
 
-def _check_settings(state: dict[str, Any], cfg: CfgNode, output: Path) -> None:
-    """Refuse to go on from, or over, the state of a training with other settings.
+def _is_same(state: dict[str, Any], cfg: CfgNode, output: Path, made_of: MadeOf) -> bool:
+    """Return whether a stored training is this one; what has changed is told.
 
     Raises:
-        InputError: naming the settings that differ.
+        InputError: it is another, and TRAIN.ON_CHANGE does not say `restart`.
     """
-    differing = _differing_settings(state, cfg)
-    if differing:
+    differing = changes(state, made_of)
+    if differing and cfg.TRAIN.ON_CHANGE != "restart":
         raise InputError(
-            f"{output} holds a training with other settings ({', '.join(differing)}): choose another OUTPUT_DIR, "
-            "delete the folder, or set TRAIN.AUTO_RESUME False to start over in it"
+            f"{output} holds a training with other settings or inputs ({shortened(differing)}): set TRAIN.ON_CHANGE "
+            "restart to start over in it, or choose another OUTPUT_DIR"
         )
+    if differing:
+        logger.warning("%s: the training starts over, changed: %s", output, shortened(differing))
+    return not differing
 
 
-def _check_best(cfg: CfgNode, output: Path) -> None:
-    """Refuse to replace the best weights of a training with other settings whose checkpoints are gone."""
+def _check_best(cfg: CfgNode, output: Path, made_of: MadeOf) -> None:
+    """Refuse to replace the best weights of another training whose checkpoints are gone."""
     state = None
     with contextlib.suppress(DamagedCheckpoint):
         state = stored_training(output / BEST)
     if state is not None:
-        _check_settings(state, cfg, output)
+        _is_same(state, cfg, output, made_of)
 
 
 def _has_sound_best(output: Path) -> bool:
@@ -181,35 +189,11 @@ def _has_sound_best(output: Path) -> bool:
 
 
 def start_over(cfg: CfgNode, output: Path) -> None:
-    """Remove what would mix a former training into a new one; its `best.pyth` stays until there is a better one."""
+    """Remove what would mix a former training into a new one; its best weights are put aside as `best.pyth.before`."""
+    for path in (output / BEST, record_path(output / BEST)):
+        if path.exists():
+            os.replace(path, path.with_name(path.name.replace(BEST, f"{BEST}.before")))
     checkpoints_of(cfg, output).clear()
     (output / METRICS).unlink(missing_ok=True)
-
-
-def _differing_settings(state: dict[str, Any], cfg: CfgNode) -> list[str]:
-    """Return the dotted keys in which the run of a checkpoint differs; keys that it did not know had the default."""
-    if not isinstance(state.get("cfg"), str):
-        return []
-    defaults, new = yaml.safe_load(dump_config(get_cfg())), yaml.safe_load(dump_config(cfg))
-    return _differing_keys(_merged(defaults, yaml.safe_load(state["cfg"])), new)
-
-
-def _merged(base: dict, over: dict) -> dict:
-    """Return `base` with the values of `over`."""
-    both = {name: _merged(base[name], over[name]) for name in base.keys() & over.keys() if isinstance(base[name], dict)}
-    return {**base, **over, **both}
-
-
-def _differing_keys(old: dict, new: dict, prefix: str = "") -> list[str]:
-    """Return the dotted keys that differ and matter for what is learned."""
-    keys: list[str] = []
-    for name in sorted(set(old) & set(new)):
-        key = f"{prefix}{name}"
-        if key in _FREE_KEYS or key.split(".")[0] in _FREE_SECTIONS:
-            continue
-        left, right = old[name], new[name]
-        if isinstance(left, dict) and isinstance(right, dict):
-            keys += _differing_keys(left, right, f"{key}.")
-        elif left != right:
-            keys.append(key)
-    return keys
+    for path in (output / CURVES).glob("events.out.tfevents.*"):
+        path.unlink()

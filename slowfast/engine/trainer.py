@@ -272,6 +272,8 @@ class Trainer:
     def _evaluate(self) -> bool:
         """Evaluate all splits; return whether the network is the best so far."""
         is_best = True
+        for buffer in self.network.buffers():
+            distributed.share_(buffer)  # the statistics of the process whose state is saved
         for split, evaluator in self.evaluators:
             top1, top5 = evaluator.errors(self.network)
             is_best = top1 <= self.run.best.get(split, 100.0)

@@ -99,6 +99,7 @@ def join_voters(
             class_names=predictions.class_names,
             failed=predictions.failed,
             source=predictions.source,
+            made_of=predictions.made_of,
         )
     return joined
 

@@ -40,6 +40,7 @@ class Predictions:
         failed: names of the videos that could not be read.
         precision: arithmetic of the network, such as `fp32` or `bf16`; None when the file does not say.
         source: the file they were read from, for messages.
+        made_of: what they were made from, as plain types; None when the file does not say.
     """
 
     video_preds: np.ndarray
@@ -51,6 +52,7 @@ class Predictions:
     failed: list[str] = field(default_factory=list)
     precision: str | None = None
     source: str = "predictions"
+    made_of: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.video_preds = _scores(self.video_preds, self.source)
@@ -178,6 +180,7 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
         "precision": predictions.precision,
         "version": VERSION,
     }
+    content |= {} if predictions.made_of is None else {"made_of": predictions.made_of}
     with atomic_write(path) as aside, open(aside, "wb") as handle:
         pickle.dump(content, handle, protocol=4)
         handle.flush()
@@ -237,6 +240,6 @@ def load_predictions(path: str | Path) -> Predictions:
     version = content.get("version", VERSION)
     if version != VERSION:
         raise InputError(f"{path}: written in version {version!r} of this format, but only {VERSION} can be read")
-    known = ("video_names", "score_kind", "num_views", "class_names", "failed", "precision")
+    known = ("video_names", "score_kind", "num_views", "class_names", "failed", "precision", "made_of")
     optional = {key: content[key] for key in known if content.get(key) is not None}
     return Predictions(content["video_preds"], content["video_labels"], source=str(path), **optional)

@@ -1,8 +1,14 @@
-"""Pseudo-label tables are trained on only as they were written."""
+"""Pseudo-label tables are trained on only as they were written, and votes are taken only of what belongs together."""
 
 import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from slowfast.ensemble.predictions import Predictions, load_predictions
+from slowfast.parents import Input, MadeOf, input_of_file, read_record, versions, write_record
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
 
@@ -35,3 +41,64 @@ def check_table(path: str | Path) -> None:
             f"{path}: differs from what was written according to {record_path.name} beside it; make the table again, "
             f"or delete {record_path.name} if the change is meant"
         )
+
+
+def _compared(predictions: Predictions) -> dict[str, Any]:
+    """Return what the voters of one vote have in common; nothing where it was not recorded."""
+    made_of = MadeOf.from_plain(predictions.made_of)
+    if made_of is None:
+        return {}
+    compared = {name: made_of.inputs[name] for name in ("list", "clips") if name in made_of.inputs}
+    compared |= {"gamma": made_of.settings["gamma"]} if "gamma" in made_of.settings else {}
+    return compared | ({"round": made_of.round} if made_of.round >= 0 else {})
+
+
+def check_voters(voters: Sequence[Predictions], *, mixed: bool = False) -> None:
+    """Refuse voters that do not belong together: of other rounds, lists, clips or gamma; what is not known passes.
+
+    Args:
+        voters: their predictions.
+        mixed: only warn.
+
+    Raises:
+        InputError: naming two voters and what differs.
+    """
+    known: dict[str, tuple[Any, str]] = {}
+    for voter in voters:
+        for what, value in _compared(voter).items():
+            first, source = known.setdefault(what, (value, voter.source))
+            if first == value:
+                continue
+            differs = f"are of {what} {first} and {value}"
+            if isinstance(value, Input):
+                differs = f"were made with another {what}" if what == "list" else "saw other clips"
+            text = f"{source} and {voter.source} {differs}"
+            if not mixed:
+                raise InputError(f"{text}: test the older one again, or pass --mixed if that is meant")
+            print(f"warning: {text}", file=sys.stderr)
+
+
+def made_of_vote(kind: str, files: Mapping[str, Path], settings: Mapping[str, Any]) -> MadeOf:
+    """Return what a table, a submission or a report is made from; call it before anything is written.
+
+    Args:
+        kind: `table`, `submission` or `report`.
+        files: role -> PKL, table or other file; the roles of lists begin with `list`.
+        settings: what the result depends on besides.
+    """
+    inputs = {role: input_of_file(path, round=_round_of(role, path)) for role, path in files.items()}
+    return MadeOf(kind, inputs, json.loads(json.dumps(settings, default=vars)), versions())
+
+
+def _round_of(role: str, path: Path) -> int:
+    """Return the round of predictions, or of those that a table was made from; -1: unknown."""
+    if role.startswith(("list", "fixed")) or path.suffix not in (".pkl", ".csv"):
+        return 0
+    made_of = MadeOf.from_plain(load_predictions(path).made_of) if path.suffix == ".pkl" else read_record(path)[0]
+    return made_of.round if made_of is not None else -1
+
+
+def record_report(report: Path, files: Iterable[Path]) -> None:
+    """Write beside a report what it was made from."""
+    roles = {os.path.relpath(path, report.parent): path for path in files}
+    write_record(report, made_of_vote("report", roles, {}), roles)

@@ -96,6 +96,18 @@ class VideoList(Sequence[ClipRecord]):
         """Return all names."""
         return [self.name(row) for row in range(len(self))]
 
+    def paths(self) -> list[str]:
+        """Return all files."""
+        return [os.path.join(self.folder, self.name(row)) for row in range(len(self))]
+
+    def rows(self) -> Iterator[bytes]:
+        """Yield every row as bytes that are the same however it is written: name, label, probabilities."""
+        probs_NK = memoryview(self._probs).cast("B") if self._probs is not None else b""
+        width = 4 * self._width
+        for row in range(len(self)):
+            name = self._text[self._ends[row] : self._ends[row + 1]]
+            yield b"%s\0%d\0%s" % (name, self._labels[row], bytes(probs_NK[row * width : (row + 1) * width]))
+
     @property
     def labels_N(self) -> np.ndarray:
         """Return the labels as int32 (N,)."""

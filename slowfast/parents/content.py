@@ -4,8 +4,9 @@ import base64
 import hashlib
 import json
 import os
+import stat
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ class Input:
         digest: SHA-256 of the content, 64 hexadecimal digits; `missing` for what was not there.
         rows: rows or clips, 0 where it has none.
         marks: a 32-bit mark for every row (base64), by which a difference is found; may be empty.
-        round: rounds of pseudo-labels that went into it.
+        round: rounds of pseudo-labels that went into it; -1: unknown.
     """
 
     digest: str
@@ -111,11 +112,20 @@ class ClipDigests:
 
     Args:
         folder: where what is known is kept; None: the user's cache.
+        digest: of (path, size); another one than that of clips needs a folder of its own, `kind` in the cache.
+        kind: name of that folder.
     """
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        digest: Callable[[str, int], str] = clip_digest,
+        kind: str = "clips",
+    ) -> None:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self.folder = Path(folder) if folder is not None else Path(base) / "nightcrawler" / "clips"
+        self.folder = Path(folder) if folder is not None else Path(base) / "nightcrawler" / kind
+        self.digest = digest
 
     def of(self, paths: Sequence[str]) -> list[str]:
         """Return the digests of clips; `missing` for files that cannot be read."""
@@ -138,8 +148,10 @@ class ClipDigests:
                 status = os.stat(path)
                 stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
                 entry = known.get(name)
-                if not isinstance(entry, list) or entry[:4] != stamp:
-                    entry = fresh[name] = [*stamp, clip_digest(path, status.st_size)]
+                if stat.S_ISDIR(status.st_mode):  # its own times do not tell of what lies in it
+                    entry = [*stamp, self.digest(path, status.st_size)]
+                elif not isinstance(entry, list) or entry[:4] != stamp:
+                    entry = fresh[name] = [*stamp, self.digest(path, status.st_size)]
                 found[path] = entry[4]
             except OSError:
                 found[path] = MISSING

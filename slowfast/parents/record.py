@@ -18,9 +18,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from slowfast.parents.content import Input
+from slowfast.parents.content import MISSING, Input, clip_digest, input_of_file
 from slowfast.utils.files import write_json
 from slowfast.utils.paths import REPO_ROOT
+from slowfast.utils.plugins import loaded_plugins
 
 _PACKAGES = ("torch", "torchvision", "numpy", "av", "decord", "timm", "transformers")
 
@@ -43,8 +44,9 @@ class MadeOf:
 
     @property
     def round(self) -> int:
-        """Rounds of pseudo-labels that went into the result."""
-        return max((item.round for item in self.inputs.values()), default=0)
+        """Rounds of pseudo-labels that went into the result; -1: unknown."""
+        rounds = [item.round for item in self.inputs.values()]
+        return -1 if -1 in rounds else max(rounds, default=0)
 
     def identity(self) -> str:
         """Return the SHA-256 of kind, inputs and settings: the same for equal results wherever they are made."""
@@ -107,8 +109,10 @@ def version_differences(old: MadeOf, new: MadeOf) -> list[str]:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Return the versions of the code and of the libraries that results depend on."""
+    """Return the versions of the code, of own code that was loaded, and of the libraries that results depend on."""
     found = {"python": platform.python_version(), "code": code_version()}
+    for path in loaded_plugins():
+        found[f"plugin {Path(path).name}"] = input_of_file(path).digest[:16]
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)
@@ -126,7 +130,8 @@ def code_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _commit() -> str:
+@functools.cache
+def commit() -> str:
     """Return the commit of the checkout, `unknown` outside one."""
     command = ["git", "-C", str(REPO_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
@@ -142,26 +147,39 @@ def record_path(artefact: str | Path) -> Path:
     return artefact.with_name(f"{artefact.name}.made.json")
 
 
-def write_record(artefact: str | Path, made_of: MadeOf, paths: Mapping[str, str | Path]) -> None:
+def write_record(
+    artefact: str | Path, made_of: MadeOf, paths: Mapping[str, str | Path], lists: Mapping[str, Any] | None = None
+) -> None:
     """Write beside a result what it was made from, where that lay, by whom and when.
 
     Args:
         artefact: the result.
         made_of: its record.
         paths: role -> where that input lay.
+        lists: split -> how its list was read.
     """
     circumstances = {
+        "result": _mark_of(artefact),
         "paths": {role: str(path) for role, path in paths.items()},
+        "lists": dict(lists or {}),
         "command": " ".join(sys.argv),
         "host": socket.gethostname(),
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
     }
     write_json(record_path(artefact), {"made_of": made_of.as_plain(), "circumstances": circumstances})
 
 
+def _mark_of(artefact: str | Path) -> str:
+    """Return a digest by which a record and its result know each other."""
+    try:
+        return clip_digest(str(artefact), Path(artefact).stat().st_size)
+    except OSError:
+        return MISSING
+
+
 def read_record(artefact: str | Path) -> tuple[MadeOf | None, dict[str, Any]]:
-    """Return (record or None, circumstances) of a result; what cannot be read is not known."""
+    """Return (record or None, circumstances) of a result; what cannot be read, or is another's, is not known."""
     try:
         content = json.loads(record_path(artefact).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -169,4 +187,7 @@ def read_record(artefact: str | Path) -> tuple[MadeOf | None, dict[str, Any]]:
     if not isinstance(content, dict):
         return None, {}
     circumstances = content.get("circumstances")
-    return MadeOf.from_plain(content.get("made_of")), circumstances if isinstance(circumstances, dict) else {}
+    circumstances = circumstances if isinstance(circumstances, dict) else {}
+    if Path(artefact).exists() and circumstances.get("result") != _mark_of(artefact):
+        return None, {}
+    return MadeOf.from_plain(content.get("made_of")), circumstances

@@ -46,7 +46,7 @@ def _load(path: Path) -> None:
 
 def loaded_plugins() -> list[str]:
     """Return the files of own code that are loaded."""
-    return [str(module.__file__) for name, module in sys.modules.items() if name.startswith(_PREFIX)]
+    return [str(module.__file__) for name, module in [*sys.modules.items()] if name.startswith(_PREFIX)]
 
 
 def place_in_plugin(error: BaseException) -> str:

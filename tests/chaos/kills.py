@@ -31,12 +31,12 @@ def make_data(root: Path) -> None:
 
 def command_of(root: Path) -> list[str]:
     """The command that runs the graph in a folder."""
-    settings = {"python": sys.executable, "repo": str(REPO)}
+    settings, own = {"python": sys.executable, "repo": str(REPO)}, root / "pipeline.yaml"
     return [
         sys.executable, "-m", "snakemake", "--snakefile", str(REPO / "workflow/Snakefile"),
-        "--configfile", str(HERE / "pipeline.yaml"), "--directory", str(root),
+        "--configfile", str(own if own.exists() else HERE / "pipeline.yaml"), "--directory", str(root),
         "--config", f"root={root}/out", f"data={root}/data", f"settings={json.dumps(settings)}",
-        "--cores", "2", "--rerun-incomplete", "--rerun-triggers", "mtime", "--nolock",
+        "--cores", "2", "--rerun-incomplete", "--nolock",
     ]  # fmt: skip
 
 

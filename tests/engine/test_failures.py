@@ -153,7 +153,7 @@ def test_best_weights_of_other_settings_are_not_replaced(run, tmp_path):
     shutil.rmtree(tmp_path / "out/checkpoints")
     before = (tmp_path / "out/best.pyth").read_bytes()
     assert run("out", *TRAIN, "SOLVER.MAX_EPOCH", "1", "SOLVER.BASE_LR", "0.5") == 2
-    assert "other settings (SOLVER.BASE_LR)" in complaint(run.log("out"))
+    assert "other settings or inputs (SOLVER.BASE_LR 0.001 and 0.5)" in complaint(run.log("out"))
     assert (tmp_path / "out/best.pyth").read_bytes() == before
 
 

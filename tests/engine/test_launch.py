@@ -12,7 +12,9 @@ from slowfast.config import load_config
 from slowfast.engine import launch
 from slowfast.engine.build import build_method, build_optimizer
 from slowfast.engine.checkpoint import load_checkpoint, save_checkpoint, stored_training
+from slowfast.engine.parents import Origin
 from slowfast.models import Network, build_model
+from slowfast.parents import MadeOf
 from slowfast.utils.errors import InputError
 
 
@@ -76,12 +78,12 @@ def test_weights_stay_where_the_labels_are_not_worth_training_on(cfg_of, tiny, d
     cfg = cfg_of(*opts, "DATA.PATH_PREFIX", str(tmp_path))
     (tmp_path / "pseudo").mkdir()
     (tmp_path / "out").mkdir()
-    record = tmp_path / "pseudo/stage1.json"
+    record, origin = tmp_path / "pseudo/stage1.json", Origin(MadeOf("training"), {}, {})
     for written in ({}, {"worth_training": True}):
         record.write_text(json.dumps(written))
-        assert not launch.take_over(cfg, tmp_path / "out") and not (tmp_path / "out/best.pyth").exists()
+        assert not launch.take_over(cfg, tmp_path / "out", origin) and not (tmp_path / "out/best.pyth").exists()
     record.write_text(json.dumps({"worth_training": False, "verdict": "about 31 % are right"}))
-    assert launch.take_over(cfg, tmp_path / "out")
+    assert launch.take_over(cfg, tmp_path / "out", origin)
     assert "not trained: stage1.csv: about 31 % are right" in caplog.text
     kept = load_checkpoint(tmp_path / "out/best.pyth")
     assert all(torch.equal(kept["model_state"][name], tensor) for name, tensor in model.state_dict().items())

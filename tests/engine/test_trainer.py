@@ -1,5 +1,7 @@
 """The loop, with a network of three weights and counted batches: what happens in which order, and what it records."""
 
+import types
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ from slowfast.engine import trainer as trainer_module
 from slowfast.engine.checkpoint import CheckpointFolder, Saves, load_checkpoint
 from slowfast.engine.hooks import Hook
 from slowfast.engine.methods import Measure, Method
+from slowfast.engine.run import RunState
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
 from slowfast.solver import LRSchedule
@@ -328,3 +331,19 @@ def test_measures_wait_for_their_line_and_are_what_they_were(make):
         hook = next(hook for hook in trainer.hooks if isinstance(hook, Records))
         records.append(hook.of("train_epoch"))
     assert records[0] == records[1] == records[2] and records[0]
+
+
+def test_every_process_is_evaluated_with_the_statistics_that_are_saved(monkeypatch):
+    network, seen = torch.nn.BatchNorm1d(3), []
+
+    class Watcher:
+        def errors(self, network):
+            seen.append(network.running_mean.tolist())
+            return 50.0, 0.0
+
+    trainer = object.__new__(Trainer)
+    trainer.method = types.SimpleNamespace(network_to_test=lambda: network)
+    trainer.evaluators, trainer.hooks, trainer.run = [("dark", Watcher())], [], RunState()
+    monkeypatch.setattr("slowfast.engine.trainer.distributed.share_", lambda tensor: tensor.fill_(7))
+    trainer._evaluate()
+    assert seen == [[7.0] * 3]

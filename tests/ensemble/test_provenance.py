@@ -1,10 +1,15 @@
-"""A pseudo-label table is trained on only as it was written."""
+"""A pseudo-label table is trained on only as it was written, and votes are taken of what belongs together."""
 
 import json
 
+import numpy as np
 import pytest
 
-from slowfast.ensemble.provenance import check_table
+from slowfast.datasets.sources import round_of_table
+from slowfast.ensemble import Predictions, save_predictions
+from slowfast.ensemble.provenance import check_table, check_voters, made_of_vote
+from slowfast.lists.tables import write_table
+from slowfast.parents import Input, MadeOf, write_record
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
 
@@ -39,3 +44,44 @@ def test_a_damaged_record(table, text):
     table.with_suffix(".json").write_text(text)
     with pytest.raises(InputError, match=r"stage1.json: cannot be read"):
         check_table(table)
+
+
+def voter(name, *, rounds=1, clips="1", gamma=0.25, known=True):
+    inputs = {"weights": Input("w" * 64, round=rounds), "list": Input("l" * 64, 2), "clips": Input(clips * 64, 2)}
+    made_of = MadeOf("predictions", inputs, {"gamma": gamma}).as_plain() if known else None
+    return Predictions(np.zeros((2, 3)), np.zeros(2), ["a", "b"], "logits", 1, source=name, made_of=made_of)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"rounds": 2}, "one.pkl and two.pkl are of round 1 and 2"),
+        ({"clips": "2"}, "one.pkl and two.pkl saw other clips"),
+        ({"gamma": 0.5}, "one.pkl and two.pkl are of gamma 0.25 and 0.5"),
+    ],
+)
+def test_voters_that_do_not_belong_together_are_refused_by_name(other, said, capsys):
+    voters = [voter("one.pkl"), voter("two.pkl", **other)]
+    with pytest.raises(InputError, match=f"{said}: test the older one again, or pass --mixed"):
+        check_voters(voters)
+    check_voters(voters, mixed=True)
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [{}, {"known": False}, {"rounds": -1}])
+def test_voters_that_fit_or_are_unknown_pass(other):
+    check_voters([voter("one.pkl"), voter("two.pkl", **other)])
+
+
+def test_rounds_count_from_table_to_table(tmp_path):
+    (tmp_path / "pool.csv").write_text("a,0\nb,1\n")
+    save_predictions(tmp_path / "p.pkl", voter("p", rounds=1))
+    write_table(tmp_path / "stage2.csv", ["a", "b"], np.array([0, 1]), np.full((2, 3), 0.3))
+    files = {"predictions 1": tmp_path / "p.pkl", "list": tmp_path / "pool.csv"}
+    write_record(tmp_path / "stage2.csv", made_of_vote("table", files, {}), files)
+    assert round_of_table(tmp_path / "stage2.csv") == 2
+    # A table of earlier rounds is a witness; one without a record makes the round unknown.
+    witness = {**files, "table 1": tmp_path / "stage2.csv"}
+    assert made_of_vote("table", witness, {}).round == 1
+    (tmp_path / "stage2.csv").write_text("changed by hand\n")
+    assert made_of_vote("table", witness, {}).round == -1 == round_of_table(tmp_path / "stage2.csv")

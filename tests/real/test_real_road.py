@@ -35,7 +35,7 @@ def test_whole_schedule_with_four_voters(real, tmp_path):
     settings = {"python": sys.executable, "overrides": " ".join(SHORT)}
     real.tool(
         settings["python"], "-m", "snakemake", "-s", real.repo / "workflow/Snakefile", "--directory", real.repo,
-        "--configfile", real.repo / "workflow/real_small.yaml", "--cores", "2", "--nolock", "--rerun-triggers", "mtime",
+        "--configfile", real.repo / "workflow/real_small.yaml", "--cores", "2", "--nolock",
         "--config", f"root={tmp_path}/out", f"data={real.root}", f"settings={json.dumps(settings)}",
     )  # fmt: skip
     pool = real.names("total_unlabel.csv")

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stub_schedule():
     """From voters and rounds to a schedule whose commands are calls of `stub.py`; the first voter is the expert."""
 

@@ -155,7 +155,7 @@ def calls(folder):
 
 
 def test_failed_job_leaves_nothing_half_written_and_the_next_call_goes_on(repo, stubbed):
-    arguments = ("--configfile", "tiny.yaml", "--cores", "1", "--rerun-triggers", "mtime", "--rerun-incomplete")
+    arguments = ("--configfile", "tiny.yaml", "--cores", "1", "--rerun-incomplete")
     (stubbed / "fail").write_text("exp_pseudo_stage1/b")
     failed = snakemake(repo, stubbed, *arguments)
     assert failed.returncode != 0

@@ -16,6 +16,7 @@ import numpy as np
 from slowfast.apps.films import write_film
 from slowfast.apps.report.figures import Rung, agreement_of, class_names_of, films_of, ladder_of, rounds_of, rungs_of
 from slowfast.apps.report.folder import Found, curves, search
+from slowfast.ensemble.provenance import record_report
 from slowfast.lists.names import video_key
 from slowfast.lists.tables import read_names
 from slowfast.report import ReportData, write_report
@@ -67,6 +68,8 @@ def make_report(folders: Sequence[Path], output: Path, options: Options) -> Repo
     )  # fmt: skip
     data.numbers = _numbers(data)
     write_report(output, data)
+    files = [test.source for run in found.runs for test in run.tests.values()]
+    record_report(output, map(Path, [*files, *(table.rows.source for table in found.tables), *options.truth]))
     return data
 
 

@@ -24,16 +24,17 @@ class Curves(Hook):
         # Imported late: it takes seconds.
         from torch.utils.tensorboard import SummaryWriter
 
-        done = trainer.steps_done
-        self.writer = SummaryWriter(str(self.folder), purge_step=done + 1 if done else None)
+        # An iteration has the number of those before it and an evaluation that of those before it, so that the
+        # evaluation that a run repeats first is hidden and the iterations before it are not.
+        self.writer = SummaryWriter(str(self.folder), purge_step=trainer.steps_done or None)
 
     def record(self, trainer: "Trainer", kind: str, values: dict[str, Any]) -> None:
         """Add a point to the curve of every measure."""
         if kind == "train_iter":
             for name in values.keys() - {"epoch", "iter"}:
-                self.writer.add_scalar(f"train/{name}", values[name], trainer.steps_done)
+                self.writer.add_scalar(f"train/{name}", values[name], trainer.steps_done - 1)
             for name, rate in trainer.rates.items():
-                self.writer.add_scalar(f"pace/{name}", rate, trainer.steps_done)
+                self.writer.add_scalar(f"pace/{name}", rate, trainer.steps_done - 1)
         elif kind == "val_epoch":
             place = values["epoch"] * trainer.length
             self.writer.add_scalar(f"val/{values['split']}_top1", 100.0 - values["top1_err"], place)
