@@ -26,12 +26,16 @@ from slowfast.models import build_model, load_trained_weights
 from slowfast.models.accelerate import accelerate
 from slowfast.models.fold import fold_batchnorm
 from slowfast.models.weights import LoadReport, head_prefixes
+from slowfast.report import write_confusion
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
-from slowfast.utils.scores import top_errors
+from slowfast.utils.scores import confusion_matrix, top_errors
 
 logger = logging.getLogger(__name__)
+
+# With more classes the table of confusions is too large to be read.
+_MOST_CLASSES = 60
 
 
 class Predictor:
@@ -232,6 +236,7 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, sou
             save_predictions(path, dataclasses.replace(predictions, made_of=origin.made_of.as_plain(marks=False)))
             origin.record(path)
             _log_test(path.stem, predictions, kind_of_clips(setting.split, cfg.DATA.SPLITS))
+            _write_confusion(path, predictions)
 
 
 def _predictions(predictor: Predictor, setting: TestSetting, gamma: float) -> Predictions:
@@ -275,6 +280,15 @@ def test_checkpoint(cfg: CfgNode, output: Path) -> Path:
     raise InputError(
         f"{output} has no {BEST} and no checkpoint: train first (run.sh), or set TEST.CHECKPOINT_FILE_PATH"
     )
+
+
+def _write_confusion(path: Path, predictions: Predictions) -> None:
+    """Write what the labelled videos of a test were taken for, as a table and a picture beside its PKL."""
+    known = (predictions.video_labels >= 0) & ~predictions.missing
+    if known.any() and len(predictions.class_names) <= _MOST_CLASSES:
+        answers = predictions.video_preds[known].argmax(1)
+        counts = confusion_matrix(answers, predictions.video_labels[known], len(predictions.class_names))
+        write_confusion(path.with_suffix(""), counts, predictions.class_names)
 
 
 def _log_test(name: str, predictions: Predictions, kind: str) -> None:

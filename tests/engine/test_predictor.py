@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from slowfast.config import get_cfg, load_config
+from slowfast.engine import predictor
 from slowfast.engine.build import autocast_dtype
 from slowfast.engine.checkpoint import DamagedCheckpoint, save_checkpoint
 from slowfast.engine.predictor import Predictor
-from slowfast.ensemble import load_predictions
+from slowfast.ensemble import Predictions, load_predictions
 from slowfast.models import build_model
 from slowfast.utils.errors import InputError
 from slowfast.utils.precision import Precision
@@ -172,3 +173,15 @@ def test_scores_that_overflow_end_in_one_sentence(run, state, tmp_path):
     assert run("out", *PLAIN, "TEST.CHECKPOINT_FILE_PATH", saved(tmp_path / "w.pth", state)) == 2, run.log("out")
     assert "5 videos have scores that are NaN or infinite (fp32)" in run.log("out")
     assert not list((tmp_path / "out").glob("*.pkl"))
+
+
+def test_confusions_stand_beside_a_labelled_test(tmp_path):
+    scores = np.eye(3, dtype=np.float32)[[0, 1, 1, 2]]
+    predictions = Predictions(scores, np.array([0, 1, 2, -1]), ["a", "b", "c", "d"], class_names=["x", "<y>", "z"])
+    predictor._write_confusion(tmp_path / "test_gamma0.25.pkl", predictions)
+    rows = (tmp_path / "test_gamma0.25_confusion.csv").read_text().splitlines()
+    assert rows == ["truth \\ label,x,<y>,z", "x,1,0,0", "<y>,0,1,0", "z,0,1,0"]
+    assert "<y>" not in (tmp_path / "test_gamma0.25_confusion.svg").read_text()
+    unlabelled = Predictions(scores, np.full(4, -1), ["a", "b", "c", "d"], class_names=["x", "y", "z"])
+    predictor._write_confusion(tmp_path / "none.pkl", unlabelled)
+    assert not list(tmp_path.glob("none*"))
