@@ -6,11 +6,10 @@ import functools
 import pytest
 import torch
 
-from slowfast.models import NETWORKS
 from slowfast.models.accelerate import accelerate
 from slowfast.models.compile import TensorDropPath, compile_blocks
 from slowfast.models.layers import DropPath
-from tests.models.test_registered import built
+from tests.models.test_registered import SMALL, built
 
 CPU = torch.device("cpu")
 SHAPES = {"uniformer": 4, "mvit": None, "sf": None, "videomae": 1}
@@ -31,7 +30,7 @@ def counted(monkeypatch):
     torch.compiler.reset()
 
 
-@pytest.mark.parametrize("architecture", NETWORKS.names())
+@pytest.mark.parametrize("architecture", SMALL)
 def test_compiled_blocks_give_the_same(architecture, counted):
     plain = accelerate(built(architecture), device=CPU, training=True)
     for module in plain.modules():
