@@ -7,10 +7,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from slowfast.ensemble.voters import schedule_voters
 from slowfast.utils import cli
+from slowfast.utils.paths import repo_path
 
 REPO = Path(__file__).resolve().parents[1]
-VOTERS = ("uniformer_b32_k600", "uniformer_b32_ssv2", "mvit_b32_k600", "sf32_k700")
+VOTERS = tuple(voter.name for voter in schedule_voters(repo_path("workflow/demo.yaml"))[0])
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
-"""The final vote: ten prediction files become five submission files and the voted one."""
+"""The final vote: the published one over ten prediction files, or the weighted mean of any voters."""
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def fill_missing(voters: dict[str, Predictions], names: list[str], allowed: bool
         )
     print(f"warning: {len(rows)} videos without scores are filled, first {names[rows[0]]!r}", file=sys.stderr)
     for predictions in voters.values():
-        predictions.video_preds[predictions.missing] = 0.0
+        predictions.video_preds[predictions.missing] = 1.0
 
 
 def scores_of(predictions: Predictions, per_clip: bool) -> np.ndarray:
@@ -160,3 +161,49 @@ def estimated(record: Path | None) -> float | None:
         raise InputError(
             f"{record}: no record of a pseudo-label table with an estimate ({error}); give the JSON beside one"
         ) from None
+
+
+def plain_vote(
+    voters: Mapping[str, tuple[Path, float]],
+    list_file: Path,
+    folder: Path,
+    *,
+    separator: str | None = None,
+    fill: bool = False,
+    estimate: Path | None = None,
+) -> None:
+    """Write the weighted mean of the voters' probabilities of a clip: `arid_pred.csv` and `predictions.csv`.
+
+    Nothing else happens to it: no corrections, and voters may differ in views, kinds of score, frames and sizes.
+
+    Args:
+        voters: name -> (prediction file, weight).
+        list_file: test list.
+        folder: of both files.
+        separator: of the list; None: found.
+        fill: whether a voter without scores for a video counts as undecided.
+        estimate: see `vote`.
+
+    Raises:
+        InputError: files are missing, or belong to other videos or classes.
+    """
+    names, _ = read_names(list_file, separator)
+    absent = [f"{name}: {path}" for name, (path, _) in voters.items() if not path.is_file()]
+    if absent:
+        raise InputError(
+            f"{len(absent)} of {len(voters)} prediction files are missing: {', '.join(absent)}; test these first"
+        )
+    loaded = {name: load_predictions(path) for name, (path, _) in voters.items()}
+    joined = join_voters(loaded, names, str(list_file))
+    fill_missing(joined, names, fill)
+    weights_V = np.array([weight for _, weight in voters.values()])
+    probs_VNK = np.stack([clip_probabilities(predictions) for predictions in joined.values()])
+    mixed_NK = np.tensordot(weights_V / weights_V.sum(), probs_VNK, 1)
+    labels_N = mixed_NK.argmax(axis=1)
+    named = next((one.class_names for one in joined.values() if one.class_names), None)
+    classes = named or [str(number) for number in range(mixed_NK.shape[1])]
+    write_predictions(folder / "predictions.csv", names, labels_N, mixed_NK, classes, estimated(estimate))
+    write_submission(folder / "arid_pred.csv", names, labels_N, mixed_NK)
+    agree_V = (probs_VNK.argmax(axis=2) == labels_N).mean(axis=1)
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in zip(joined, agree_V))
+    print(f"{len(names)} videos voted by {len(joined)}; written to {folder}; agreement with the vote: {shares}")

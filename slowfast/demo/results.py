@@ -12,6 +12,7 @@ import yaml
 from slowfast.demo.report import DemoFigures, DemoRun, Scores, choose_clips
 from slowfast.ensemble import load_predictions
 from slowfast.ensemble.rules import submission_rules
+from slowfast.ensemble.voters import schedule_voters
 from slowfast.lists.tables import read_names, read_table
 from slowfast.report import ClipExample
 from slowfast.transforms.gamma import gamma_table
@@ -19,8 +20,9 @@ from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
 from slowfast.video import VideoError, open_video
 
-VOTERS = ("uniformer_b32_ssv2", "uniformer_b32_k600", "mvit_b32_k600", "sf32_k700")
-EXPERT = "exp_experts/uniformer_b32_ssv2"
+_VOTERS, _EXPERTS = schedule_voters(repo_path("workflow/demo.yaml"))
+VOTERS = tuple(voter.name for voter in _VOTERS)
+EXPERT = f"exp_experts/{_EXPERTS[0].name}"
 # Rounds of pseudo-labels.
 ROUNDS = {"first": 1, "quick": 4, "full": 4}
 # Steps in which the expert has a say beside the voters.

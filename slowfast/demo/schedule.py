@@ -76,7 +76,7 @@ def record_seconds(work: Path, seconds: float) -> None:
     path = work / "timings.json"
     before = json.loads(path.read_text()) if path.is_file() else {}
     jobs = {}
-    for table in sorted((work / "timings").glob("*.tsv")):
+    for table in sorted((work / "timings").rglob("*.tsv")):
         header, values = table.read_text().splitlines()[:2]
         jobs[table.stem] = round(float(dict(zip(header.split("\t"), values.split("\t")))["s"]), 1)
     wall = seconds if jobs.keys() != before.keys() - {"wall"} else before.get("wall", seconds)

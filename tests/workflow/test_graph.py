@@ -141,6 +141,35 @@ def test_values_with_signs_of_the_shell_stay_values(repo, tmp_path, stub_schedul
     assert not (tmp_path / "marker").exists()
 
 
+def test_voters_of_different_sizes_weights_and_experiments(repo, tmp_path, stub_schedule):
+    schedule = stub_schedule(["a"], 2)
+    schedule["voters"] = [
+        "a",
+        {"name": "b", "frames": 16, "crop": 32, "weight": 0.5, "experiment": "x", "config": "b.y"},
+    ]
+    schedule["train"] = "train {step}/{experiment} --cfg {config} {out}"
+    schedule["vote"] += " {votes}"
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
+    done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1", "--dry-run", "--printshellcmds")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "train exp_pseudo_stage1/x --cfg b.y out/exp_pseudo_stage1/b" in said
+    assert "train exp_adapt_bn/a --cfg '' out/exp_adapt_bn/a" in said
+    votes = (
+        "--voter a=out/exp_pseudo_stage2/a/testx4x8x3x3.pkl:1 --voter b=out/exp_pseudo_stage2/b/testx16x32x3x3.pkl:0.5"
+        " --voter expert-a=out/exp_experts/a/testx4x8x3x3.pkl:1"
+    )
+    assert votes in said
+    pool = re.search(r"input: (out/exp_adapt_bn/a/\S+, out/exp_adapt_bn/b/\S+)", said)[1]
+    assert pool == "out/exp_adapt_bn/a/total_unlabelx4x8x1x1.pkl, out/exp_adapt_bn/b/total_unlabelx16x32x1x1.pkl"
+
+
+def test_wrong_voters_are_refused_before_any_job(repo, tmp_path, stub_schedule):
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump(stub_schedule(["a", "a"], 2)))
+    done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1", "--dry-run")
+    assert done.returncode == 1 and "voters has 'a' twice" in done.stdout + done.stderr
+
+
 def test_places_inside_double_quotes_are_refused(repo, tmp_path, stub_schedule):
     schedule = stub_schedule(["a"], 2)
     schedule["vote"] = 'echo "{root}"'
@@ -181,5 +210,5 @@ def test_failed_job_leaves_nothing_half_written_and_the_next_call_goes_on(repo, 
 def test_timings_of_every_job_are_kept(repo, stubbed):
     done = snakemake(repo, stubbed, "--configfile", "tiny.yaml", "--cores", "1")
     assert done.returncode == 0, done.stdout + done.stderr
-    names = {path.stem for path in (stubbed / "out" / "timings").glob("*.tsv")}
+    names = {path.stem for path in (stubbed / "out" / "timings").rglob("*.tsv")}
     assert {"data", "adapt_bn-a", "pseudo_labels-1", "pseudo_stage1-b", "pseudo_stage2-a", "expert-a", "vote"} <= names
