@@ -234,10 +234,17 @@ _C.TRAIN.LABELLED_BALANCED = False  # draw labelled clips with equal class share
 _C.TRAIN.CLASS_WEIGHTS = []  # one factor per class on the loss of labelled clips; empty: all count alike
 _C.TRAIN.ACCUMULATE = 1  # parts that a batch is computed in, one after the other: less memory, the same step
 _C.TRAIN.FREEZE = []  # beginnings of parameter names that stay as they are, whole parts such as blocks.0
+_C.TRAIN.PROBE = False  # train the head alone, on a trunk that stays as it is (also its dropout and BatchNorm)
 _C.TRAIN.DETERMINISTIC = False  # only algorithms that give the same bits every time, also on GPUs (slower)
 _C.TRAIN.MIXED_PRECISION = "auto"  # auto (fp16 on GPUs as published, off on the CPU), off, fp16 or bf16
 _C.TRAIN.ON_NAN = "stop"  # a loss that is not finite: stop, or skip the step
 _C.TRAIN.COMPILE = False  # torch.compile the training forward: True (as a whole) or blocks (each shape once)
+
+_C.LORA = CN()  # adapters beside linear layers of a frozen network (Hu et al., LoRA, ICLR 2022); the head is trained
+_C.LORA.RANK = 0  # of the adapters; 0: none
+_C.LORA.ALPHA = 16.0  # their product is multiplied by ALPHA / RANK
+_C.LORA.DROPOUT = 0.0  # before the adapters
+_C.LORA.TARGETS = []  # last parts of the names of layers, such as query; empty: all linear layers outside the head
 
 _C.MEAN_TEACHER = CN()  # TRAIN.METHOD mean_teacher
 _C.MEAN_TEACHER.SPLIT = "train_unlabel"  # clips that the teacher labels; their own labels are not read

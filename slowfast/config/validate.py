@@ -56,14 +56,14 @@ _NOT_NEGATIVE = (
     "FEATURES.FPS", "SOLVER.BASE_LR", "SOLVER.COSINE_END_LR", "SOLVER.WARMUP_START_LR", "SOLVER.WEIGHT_DECAY",
     "BN.WEIGHT_DECAY", "MIXUP.ALPHA", "MIXUP.CUTMIX_ALPHA", "AUG.RE_COUNT", "TRAIN.SAVE_EVERY_MINUTES",
     "DATA_LOADER.TIMEOUT", "SOLVER.MOMENTUM", "SOLVER.DAMPENING", "MEAN_TEACHER.WEIGHT", "ADAPT.LR", "ADAPT.RADIUS",
-    "ADAPT.RESET",
+    "ADAPT.RESET", "LORA.RANK", "LORA.ALPHA",
 )  # fmt: skip
 _SHARES = (
     "ADAPT.MOMENTUM", "ADAPT.MARGIN",
     "MIXUP.PROB", "MIXUP.SWITCH_PROB", "MIXUP.LABEL_SMOOTH_VALUE", "AUG.RE_PROB", "AUG.DARKEN_PROB", "DATA.MAX_FAILED",
     "MODEL.DROPOUT_RATE", "UNIFORMER.DROPOUT_RATE", "UNIFORMER.ATTENTION_DROPOUT_RATE", "UNIFORMER.DROP_DEPTH_RATE",
     "MVIT.DROPOUT_RATE", "MVIT.DROPPATH_RATE", "SF.DROPOUT_RATE", "VIDEOMAE.DROP_PATH_RATE", "VIDEOMAE.FC_DROPOUT_RATE",
-    "MEAN_TEACHER.DECAY", "MEAN_TEACHER.THRESHOLD",
+    "MEAN_TEACHER.DECAY", "MEAN_TEACHER.THRESHOLD", "LORA.DROPOUT",
 )  # fmt: skip
 # Lists of numbers and how many there are; 0: any number of them.
 _NUMBERS = {
@@ -75,7 +75,10 @@ _NUMBERS = {
 }  # fmt: skip
 # Lists of rows of so many numbers.
 _ROWS = {"MVIT.DIM_MUL": 2, "MVIT.HEAD_MUL": 2, "MVIT.POOL_Q_STRIDE": 4, "MVIT.POOL_KV_STRIDE": 4}
-_TEXTS = ("DATA.CLASS_NAMES", "TEST.ALSO", "TRAIN.EVAL_SPLITS", "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN", "TRAIN.FREEZE")
+_TEXTS = (
+    "DATA.CLASS_NAMES", "TEST.ALSO", "TRAIN.EVAL_SPLITS", "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN", "TRAIN.FREEZE",
+    "LORA.TARGETS",
+)  # fmt: skip
 # Keys of those above that may be None.
 _OPTIONAL = ("MVIT.POOL_KV_STRIDE", "MVIT.POOL_KV_STRIDE_ADAPTIVE", "MVIT.POOL_KVQ_KERNEL")
 
@@ -288,6 +291,8 @@ def _wrong_training(cfg: CfgNode) -> Iterator[str]:
     weights = cfg.TRAIN.CLASS_WEIGHTS
     if weights and (len(weights) != cfg.MODEL.NUM_CLASSES or min(weights) < 0 or not any(weights)):
         yield f"TRAIN.CLASS_WEIGHTS is {weights}, {cfg.MODEL.NUM_CLASSES} numbers of 0 or more are needed"
+    if cfg.TRAIN.PROBE and cfg.LORA.RANK:
+        yield "TRAIN.PROBE leaves the trunk as it is and LORA.RANK changes it: set one of them only"
     if len(cfg.SOLVER.STEPS) != len(cfg.SOLVER.LRS):
         yield "SOLVER.STEPS and SOLVER.LRS need the same length"
     if cfg.SOLVER.LR_POLICY == "steps_with_relative_lrs" and not cfg.SOLVER.STEPS:

@@ -29,7 +29,9 @@ from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
 from slowfast.models import Network
 from slowfast.models.compile import compile_blocks
-from slowfast.models.freeze import freeze
+from slowfast.models.depth import layers_of
+from slowfast.models.freeze import freeze, freeze_trunk
+from slowfast.models.lora import adapter_targets, add_adapters
 from slowfast.solver import LRSchedule, construct_optimizer, parameter_groups
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
@@ -99,18 +101,14 @@ def build_optimizer(cfg: CfgNode, *networks: nn.Module) -> torch.optim.Optimizer
     """Return the optimizer over the parameter groups of the networks that are trained.
 
     Raises:
-        InputError: SOLVER.LAYER_DECAY for a network that does not tell its layers; other modules have none.
+        InputError: SOLVER.LAYER_DECAY for a network whose names number no blocks; other modules have no layers.
     """
     groups = []
     for network in map(unwrap, networks):
         layers = {}
-        if cfg.SOLVER.LAYER_DECAY != 1.0 and hasattr(network, "layer_of"):
-            layers = {"layer_of": network.layer_of, "num_layers": network.num_layers}
-        elif cfg.SOLVER.LAYER_DECAY != 1.0 and isinstance(network, Network):
-            raise InputError(
-                f"SOLVER.LAYER_DECAY is {cfg.SOLVER.LAYER_DECAY}, but {type(network).__name__} (MODEL.ARCH "
-                f"{cfg.MODEL.ARCH}) has no `layer_of(name)` and `num_layers`; set it to 1.0"
-            )
+        if cfg.SOLVER.LAYER_DECAY != 1.0 and (isinstance(network, Network) or hasattr(network, "layer_of")):
+            layer_of, num_layers = layers_of(network)
+            layers = {"layer_of": layer_of, "num_layers": num_layers}
         groups += parameter_groups(
             network,
             weight_decay=cfg.SOLVER.WEIGHT_DECAY,
@@ -135,6 +133,10 @@ def build_method(cfg: CfgNode, network: nn.Module, device: torch.device, *, wrap
         InputError: something in it cannot work.
     """
     freeze(network, cfg.TRAIN.FREEZE)
+    if cfg.TRAIN.PROBE:
+        freeze_trunk(network)
+    if cfg.LORA.RANK:
+        add_lora(cfg, network, only_look=not wrapped)
     method = chosen_method(cfg)(cfg, network, device).to(device)
     check_method(method)
     if wrapped:
@@ -153,6 +155,15 @@ def build_method(cfg: CfgNode, network: nn.Module, device: torch.device, *, wrap
         accumulate=cfg.TRAIN.ACCUMULATE,
     )
     return method
+
+
+def add_lora(cfg: CfgNode, network: nn.Module, *, only_look: bool = False) -> None:
+    """Put the adapters of LORA into a network, in place; with `only_look` see whether that can be done."""
+    keys, size = cfg.LORA, cfg.DATA.TRAIN_CROP_SIZE
+    clip_1CTHW = torch.zeros(1, 3, cfg.DATA.NUM_FRAMES, size, size, device=next(network.parameters()).device)
+    names = adapter_targets(network, keys.TARGETS, clip_1CTHW)
+    if not only_look:
+        add_adapters(network, names, rank=keys.RANK, alpha=keys.ALPHA, dropout=keys.DROPOUT)
 
 
 def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:

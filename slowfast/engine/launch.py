@@ -66,6 +66,8 @@ def run_experiment(cfg: CfgNode) -> None:
         if cfg.TRAIN.ENABLE and not skipped:
             with explain_memory(cfg, "training"), explain_sizes(cfg):
                 train(cfg, model, output, device, origin, state)
+            if cfg.LORA.RANK:  # tested as everywhere else: with the adapters in their layers
+                model = build_model(cfg).to(device)
         if cfg.TEST.ENABLE:
             with explain_memory(cfg, "testing"), explain_sizes(cfg):
                 test(cfg, model, output, device, sources)

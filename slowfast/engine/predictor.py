@@ -25,6 +25,7 @@ from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.models import build_model, load_trained_weights
 from slowfast.models.accelerate import accelerate
 from slowfast.models.fold import fold_batchnorm
+from slowfast.models.freeze import release_modes
 from slowfast.models.weights import LoadReport, head_prefixes
 from slowfast.report import write_confusion
 from slowfast.utils import distributed
@@ -50,7 +51,9 @@ class Predictor:
 
     def __init__(self, cfg: CfgNode, model: nn.Module, device: torch.device, report: LoadReport | None = None) -> None:
         self.cfg, self.device, self.report = cfg, device, report
-        self.model = unwrap(model).to(device).eval()
+        self.model = unwrap(model).to(device)
+        release_modes(self.model)
+        self.model.eval()
         self.precision = test_precision(cfg, device)
 
     @classmethod

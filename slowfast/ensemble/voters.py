@@ -95,7 +95,7 @@ def read_schedule(table: Mapping[str, Any], source: str = "") -> tuple[list[Vote
     voters = read_voters(table["voters"], frames=table["frames"], crop=table["crop"], source=f"{where}voters")
     known = {voter.name: vars(voter) for voter in voters}
     entries = [{"name": entry} if isinstance(entry, str) else entry for entry in table["experts"] or ()]
-    experts = [{**known.get(str(dict(entry).get("name")), {}), **entry} for entry in entries]
+    experts = [{**known.get(str(e.get("name")), {}), **e} if isinstance(e, dict) else e for e in entries]
     return voters, read_voters(experts, source=f"{where}experts") if experts else []
 
 

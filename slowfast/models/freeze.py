@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from slowfast.models.network import Network, trained_names
 from slowfast.utils.errors import InputError
 
 
@@ -32,6 +33,27 @@ def freeze(network: nn.Module, prefixes: Sequence[str]) -> None:
             if isinstance(module, _NormBase) and _is_part(name, prefix):
                 # A bound method, so that the layers of a copy hold the copy's.
                 module.eval().train = types.MethodType(_stay, module)
+
+
+def freeze_trunk(network: Network) -> None:
+    """Leave only what a probe trains (TRAIN.PROBE), in place; the rest is in evaluation mode whatever it is told.
+
+    Nothing of the rest needs a gradient, so that no activation of it is kept either.
+    """
+    trained = trained_names(network)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name.startswith(trained))
+    for name, part in network.named_children():
+        if not any(prefix.startswith(f"{name}.") for prefix in trained):
+            part.eval()
+            for module in part.modules():
+                module.train = types.MethodType(_stay, module)
+
+
+def release_modes(network: nn.Module) -> None:
+    """Let all parts of a network follow `train` and `eval` again, in place."""
+    for module in network.modules():
+        module.__dict__.pop("train", None)
 
 
 def _is_part(name: str, prefix: str) -> bool:

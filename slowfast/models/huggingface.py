@@ -98,6 +98,8 @@ class HuggingFace(LibraryNetwork):
         super().__init__(stated, data=data, attentive_width=width, classifier="classifier")
         self.adopt(net, without=family.pooling if attentive else ())
         self.family, self.config = model_type, net.config
+        pooling = tuple(f"{name}." for name in family.pooling if getattr(self, name, None) is not None)
+        self.probe_names = (*self.head_names, *pooling) if pooling else ()  # new where a folder has none
         if model_type == "vjepa2":
             del self.vjepa2.predictor
 

@@ -108,8 +108,25 @@ class LibraryNetwork(Network):
 
     def forward_features(self, clips_BCTHW: Tensor) -> Tensor:
         """Return the pooled features (B, D) of clips (B, 3, T, H, W) normalised as DATA says."""
-        tokens_BND = self.tokens(self.recolour(clips_BCTHW))
+        return self._pooled(self.tokens(self.recolour(clips_BCTHW)))
+
+    def _pooled(self, tokens_BND: Tensor) -> Tensor:
+        """Return (B, D)."""
         return self.pool(tokens_BND) if self.probe is None else self.probe(tokens_BND)
+
+    def forward_trunk(self, clips_BCTHW: Tensor) -> Tensor:
+        """Return the tokens where their pooling is trained, else the pooled features (B, D)."""
+        tokens_BND = self.tokens(self.recolour(clips_BCTHW))
+        return tokens_BND if self.trains_pooling else self.pool(tokens_BND)
+
+    def pool_trunk(self, trunk_B: Tensor) -> Tensor:
+        """Return the features (B, D) of what `forward_trunk` gave."""
+        return self._pooled(trunk_B) if self.trains_pooling else trunk_B
+
+    @property
+    def trains_pooling(self) -> bool:
+        """Whether TRAIN.PROBE trains something besides the classifier."""
+        return self.probe is not None or bool(self.probe_names)
 
     def forward_head(self, features_BD: Tensor) -> Tensor:
         """Return the logits (B, K)."""

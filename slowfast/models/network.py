@@ -19,6 +19,7 @@ class Network(nn.Module):
 
     Attributes:
         head_names: beginnings of the names of the head's tensors, which weights for other classes may lack.
+        probe_names: beginnings of the names of what TRAIN.PROBE trains; empty: the head.
         exact_modules: modules besides the head that stay in float32 under autocast, since all that follows reads them.
         mean: mean of the colours that the network was trained with; it turns clips normalised as DATA says into them
             itself. None: DATA.MEAN.
@@ -29,6 +30,7 @@ class Network(nn.Module):
     """
 
     head_names: tuple[str, ...] = ("head.",)
+    probe_names: tuple[str, ...] = ()
     exact_modules: tuple[str, ...] = ()
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -49,13 +51,22 @@ class Network(nn.Module):
         """Return the logits (B, K) of pooled features."""
         return self.head(features_BD)
 
-    def forward(self, clips_BCTHW: Tensor, *, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """Return the logits (B, K) of normalised RGB clips (B, 3, T, H, W), when asked for with the features (B, D).
+    def forward_trunk(self, clips_BCTHW: Tensor) -> Tensor:
+        """Return what TRAIN.PROBE leaves as it is, computed from clips: at most four dimensions, the batch first."""
+        return self.forward_features(clips_BCTHW)
 
-        What a training method computes a gradient of has to come from here: the wrapper of several processes exchanges
-        the gradients of this pass alone.
+    def pool_trunk(self, trunk_B: Tensor) -> Tensor:
+        """Return the features (B, D) of what `forward_trunk` gave."""
+        return trunk_B
+
+    def forward(self, clips_BCTHW: Tensor, *, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the logits (B, K), when asked for with the features (B, D).
+
+        `clips_BCTHW` are normalised RGB clips (B, 3, T, H, W), or what `forward_trunk` gave for them. What a training
+        method computes a gradient of has to come from here: the wrapper of several processes exchanges the gradients of
+        this pass alone.
         """
-        features_BD = self.forward_features(clips_BCTHW)
+        features_BD = (self.forward_features if clips_BCTHW.ndim == 5 else self.pool_trunk)(clips_BCTHW)
         if features_BD.ndim != 2:
             shape = tuple(features_BD.shape)
             raise InputError(f"forward_features of {type(self).__name__} gives {shape}, pooled to (B, D) is needed")
@@ -84,3 +95,8 @@ class Network(nn.Module):
 
 
 NETWORKS: Registry[type[Network]] = Registry("MODEL.ARCH")
+
+
+def trained_names(network: nn.Module) -> tuple[str, ...]:
+    """Return the beginnings of the names of what is trained where the trunk is not: TRAIN.PROBE, LORA."""
+    return getattr(network, "probe_names", ()) or getattr(network, "head_names", Network.head_names)

@@ -5,7 +5,6 @@ NeurIPS 2022. ViT-S/B/L/H differ only in width, depth and heads.
 Legend: B batch, C channels, T frames, H W, N tokens, D width, L heads, E width of one head, K classes.
 """
 
-import re
 from collections.abc import Callable
 
 import torch
@@ -65,10 +64,9 @@ class Attention(nn.Module):
 
     def forward(self, x_BND: Tensor) -> Tensor:
         """Return (B, N, D)."""
-        bias = None
+        qkv_BNM = self.qkv(x_BND)
         if self.q_bias is not None:
-            bias = torch.cat((self.q_bias, torch.zeros_like(self.v_bias), self.v_bias))
-        qkv_BNM = F.linear(x_BND, self.qkv.weight, bias)
+            qkv_BNM = qkv_BNM + torch.cat((self.q_bias, torch.zeros_like(self.v_bias), self.v_bias))
         q_BLNE, k_BLNE, v_BLNE = qkv_BNM.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         y_BLNE = F.scaled_dot_product_attention(q_BLNE, k_BLNE, v_BLNE, scale=self.scale)
         return self.proj(y_BLNE.transpose(1, 2).flatten(2))
@@ -210,15 +208,6 @@ class VideoMAE(Network):
             head_dropout=keys.FC_DROPOUT_RATE,
         )
 
-    @property
-    def num_layers(self) -> int:
-        """Index of the last layer that `layer_of` gives."""
-        return len(self.blocks) + 1
-
-    def layer_of(self, name: str) -> int:
-        """Return the layer of a parameter, for layer-wise learning-rate decay; see `layer_id`."""
-        return layer_id(name, len(self.blocks))
-
     def position_grids(self) -> dict[str, tuple[tuple[int, int, int], int]]:
         """Return {parameter: (token grid, rows before it)} of the learned positions."""
         return {} if self.pos_embed is None else {"pos_embed": (self.grid, 0)}
@@ -263,21 +252,3 @@ class VideoMAE(Network):
     def forward_head(self, features_BD: Tensor) -> Tensor:
         """Return the logits (B, K) of pooled features."""
         return self.head(self.fc_dropout(features_BD))
-
-
-def layer_id(name: str, depth: int) -> int:
-    """Return the layer that a VideoMAE parameter belongs to, for layer-wise learning-rate decay.
-
-    The rate of layer i of depth + 2 layers is multiplied by decay ** (depth + 1 - i) (Clark et al. 2020; BEiT).
-
-    Args:
-        name: parameter name.
-        depth: number of blocks.
-
-    Returns:
-        0 for patches and positions, block + 1 for blocks, depth + 1 for the norm after them and the head.
-    """
-    if name.startswith(("cls_token", "mask_token", "pos_embed", "patch_embed.")):
-        return 0
-    block = re.match(r"blocks\.(\d+)\.", name)
-    return int(block[1]) + 1 if block else depth + 1

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from slowfast.models.convert import SourceSizes, UnclearGrid, inflate, repeat_to, resize_positions
 from slowfast.models.entries import choose_state, clip_size, some
+from slowfast.models.lora import merge_adapters
 from slowfast.models.naming import EPSILONS, State, candidates
 from slowfast.utils.errors import InputError
 from slowfast.utils.untrusted.weight_files import read_weights_file
@@ -127,6 +128,7 @@ def load_weights(
     """
     content = read_weights_file(path)
     state, others = choose_state(content, path, entry)
+    state = merge_adapters(state)
     sizes = SourceSizes(clip=clip_size(content), grid=tuple(grid) or None)
     plans = [_match(model, renamed, LoadReport(str(path), layout, entry=entry, others=others), sizes)
              for layout, renamed in _layouts(model, state, clear_patterns)]  # fmt: skip

@@ -131,7 +131,15 @@ PLUGINS = {
         "'blocks2','blocks3','blocks4','norm','head']"), ["needs parameters to train", "check TRAIN.FREEZE"],
     ),
     "a network without layers": (
-        OWN, (*NAMED, "SOLVER.LAYER_DECAY", 0.7), ["SOLVER.LAYER_DECAY is 0.7, but UniFormer", "set it to 1.0"],
+        OWN, (*NAMED, "SOLVER.LAYER_DECAY", 0.7, "MODEL.ARCH", "sf", "SF.WIDTH", 8, "SF.PRETRAIN_NAME", ""),
+        ["SOLVER.LAYER_DECAY is set, but the parameters of SlowFast number no blocks", "set it to 1.0"],
+    ),
+    "adapters for no layer": (
+        OWN, (*NAMED, "LORA.RANK", 2, "LORA.TARGETS", "['query']"),
+        ["LORA.TARGETS has 'query', which ends no name", "near: "],
+    ),
+    "adapters on a trunk that stays": (
+        OWN, (*NAMED, "LORA.RANK", 2, "TRAIN.PROBE", "True"), ["TRAIN.PROBE leaves the trunk as it is and LORA.RANK"],
     ),
     "a pool that is not there": (
         OWN, (*NAMED, "TRAIN.METHOD", "mean_teacher", "MEAN_TEACHER.SPLIT", "dusk"), ["split 'dusk' is unknown"],

@@ -108,7 +108,7 @@ def test_any_network_that_tells_its_layers_has_layer_decay(cfg_of):
     optimizer = build_optimizer(cfg, Layered())
     assert sorted({group["lr_scale"] for group in optimizer.param_groups}) == [0.5, 1.0]
     assert optimizer.defaults["betas"] == (0.9, 0.99)
-    with pytest.raises(InputError, match="SOLVER.LAYER_DECAY is 0.5, but Network"):
+    with pytest.raises(InputError, match="SOLVER.LAYER_DECAY is set, but the parameters of Network"):
         build_optimizer(cfg, Network())
     other = build_optimizer(cfg, torch.nn.Linear(2, 2))
     assert {group["lr_scale"] for group in other.param_groups} == {1.0}

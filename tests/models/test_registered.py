@@ -12,8 +12,8 @@ from slowfast.config import get_cfg
 from slowfast.engine.preflight import COMPILED_CHECKPOINTS
 from slowfast.models import NETWORKS, build_model
 from slowfast.models.accelerate import accelerate
+from slowfast.models.depth import layers_of
 from slowfast.models.slowfast_r101 import Bottleneck
-from slowfast.models.videomae import layer_id
 from slowfast.utils.errors import InputError
 
 SMALL = {
@@ -207,14 +207,15 @@ def test_videomae_sizes(clips):
 
 
 def test_layers_of_videomae():
-    names = [name for name, _ in built("videomae").named_parameters()]
-    layers = {name: built("videomae").layer_of(name) for name in names}
-    assert built("videomae").num_layers == 3
+    model = built("videomae", **{"VIDEOMAE.LEARNABLE_POS_EMBED": True})
+    layer_of, num_layers = layers_of(model)
+    layers = {name: layer_of(name) for name, _ in model.named_parameters()}
+    assert num_layers == 3
     assert layers["patch_embed.proj.weight"] == layers["patch_embed.proj.bias"] == 0
     assert layers["blocks.0.norm1.weight"] == 1
     assert layers["blocks.1.mlp.fc2.bias"] == 2
     assert layers["fc_norm.weight"] == layers["head.bias"] == 3
-    assert layer_id("pos_embed", 2) == 0
+    assert layers["pos_embed"] == 0
     assert set(layers.values()) == {0, 1, 2, 3}
 
 

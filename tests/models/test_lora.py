@@ -1,0 +1,71 @@
+"""Adapters: beside the layers that are named, a head that is trained, and weights that load everywhere."""
+
+import copy
+
+import pytest
+import torch
+
+from slowfast.models import build_model
+from slowfast.models.accelerate import accelerate
+from slowfast.models.forms.mlp import BlockedMlp
+from slowfast.models.lora import adapter_targets, add_adapters, merge_adapters
+from slowfast.models.weights import load_weights
+from slowfast.utils.errors import InputError
+from tests.models.library_networks import cfg_for, randomise
+from tests.models.test_torchvision_video import adopted, tiny_swin
+
+pytest.importorskip("peft")
+SMALL = {"VIDEOMAE__EMBED_DIM": 32, "VIDEOMAE__DEPTH": 2, "VIDEOMAE__NUM_HEADS": 2, "VIDEOMAE__DROP_PATH_RATE": 0.0}
+KEYS = {"rank": 2, "alpha": 6.0, "dropout": 0.0}
+CLIP = torch.zeros(1, 3, 4, 32, 32)
+
+
+def vit():
+    return accelerate(build_model(cfg_for("videomae", "", **SMALL)), device=torch.device("cpu"), training=True)
+
+
+def test_all_layers_but_the_head_are_targets():
+    model = vit()
+    names = adapter_targets(model, [], CLIP)
+    assert len(names) == 8 and not any(name.startswith("head") for name in names)
+    assert adapter_targets(model, ["mlp.fc1"], CLIP) == ["blocks.0.mlp.fc1", "blocks.1.mlp.fc1"]
+    with pytest.raises(InputError, match="LORA.TARGETS has 'query'.*near: "):
+        adapter_targets(model, ["query"], CLIP)
+
+
+def test_adapters_begin_at_nothing_and_the_head_is_trained():
+    model = vit()
+    clips_BCTHW = torch.randn(2, 3, 4, 32, 32)
+    before = model.eval()(clips_BCTHW)
+    add_adapters(model, adapter_targets(model, [], CLIP), **KEYS)
+    torch.testing.assert_close(model.eval()(clips_BCTHW), before)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert {name for name in trained if ".lora_" not in name} == {"head.weight", "head.bias"}
+    assert len(trained) == 2 + 2 * 8
+    assert not any(isinstance(module, BlockedMlp) for module in model.modules())
+
+
+def test_weights_load_into_the_plain_network_with_the_adapters_in_their_layers(tmp_path):
+    model = vit()
+    add_adapters(model, adapter_targets(model, [], CLIP), **KEYS)
+    randomise(model, 0.05)
+    clips_BCTHW = torch.randn(2, 3, 4, 32, 32)
+    expected_BK = model.eval()(clips_BCTHW)
+    copied = copy.deepcopy(model)
+    torch.testing.assert_close(copied(clips_BCTHW), expected_BK)
+    torch.save({"model_state": model.state_dict()}, tmp_path / "best.pyth")
+    plain = vit().eval()
+    report = load_weights(plain, tmp_path / "best.pyth", complete=True)
+    assert report.share == 1.0 and not report.missing and not report.unexpected
+    torch.testing.assert_close(plain(clips_BCTHW), expected_BK, atol=1e-5, rtol=1e-5)
+    assert merge_adapters(plain.state_dict()).keys() == plain.state_dict().keys()
+
+
+def test_layers_that_are_not_called_get_no_adapter(caplog):
+    """torchvision's Swin reads the weights of qkv and proj without calling these layers."""
+    model = adopted("swin3d_t", tiny_swin())
+    names = adapter_targets(model, [], CLIP)
+    assert {name.rsplit(".", 1)[-1] for name in names} == {"0", "3", "reduction"}
+    assert "linear layers get no adapter, they are not called: features.0.0.attn.qkv" in caplog.text
+    with pytest.raises(InputError, match="LORA.TARGETS has 'qkv', whose weights are read without calling"):
+        adapter_targets(model, ["qkv"], CLIP)
