@@ -48,7 +48,7 @@ _POSITIVE = (
     "TRAIN.BATCH_SIZE", "TRAIN.EVAL_PERIOD", "TRAIN.CHECKPOINT_PERIOD", "TEST.BATCH_SIZE", "TEST.NUM_ENSEMBLE_VIEWS",
     "SOLVER.MAX_EPOCH", "SOLVER.CYCLES", "AUG.NUM_SAMPLE", "LOG_PERIOD", "NUM_SHARDS", "BN.NUM_BATCHES_PRECISE",
     "FEATURES.STRIDE", "FEATURES.BATCH_SIZE", "FEATURES.DECODERS", "TRAIN.ACCUMULATE", "ADAPT.BATCH_SIZE",
-    "ADAPT.BATCHES",
+    "ADAPT.BATCHES", "DATA.FEATURE_VIEWS",
 )  # fmt: skip
 _NOT_NEGATIVE = (
     "NUM_GPUS", "NUM_THREADS", "DATA_LOADER.NUM_WORKERS", "TRAIN.KEEP_CHECKPOINTS",
@@ -146,7 +146,7 @@ def find_conflicts(cfg: CfgNode) -> list[str]:
             *sections, leaf = key.split(".")
             value_of(cfg, ".".join(sections))[leaf] = value_of(get_cfg(), key)
     rest = [*_wrong_names(cfg), *_wrong_values(cfg), *_wrong_data(cfg), *_wrong_run(cfg), *_wrong_tests(cfg)]
-    rest += [*_wrong_training(cfg), *_wrong_models(cfg)]
+    rest += [*_wrong_training(cfg), *_wrong_trunk(cfg), *_wrong_models(cfg)]
     return [*wrong.values(), *(text for text in rest if not any(key in text for key in wrong))]
 
 
@@ -291,8 +291,6 @@ def _wrong_training(cfg: CfgNode) -> Iterator[str]:
     weights = cfg.TRAIN.CLASS_WEIGHTS
     if weights and (len(weights) != cfg.MODEL.NUM_CLASSES or min(weights) < 0 or not any(weights)):
         yield f"TRAIN.CLASS_WEIGHTS is {weights}, {cfg.MODEL.NUM_CLASSES} numbers of 0 or more are needed"
-    if cfg.TRAIN.PROBE and cfg.LORA.RANK:
-        yield "TRAIN.PROBE leaves the trunk as it is and LORA.RANK changes it: set one of them only"
     if len(cfg.SOLVER.STEPS) != len(cfg.SOLVER.LRS):
         yield "SOLVER.STEPS and SOLVER.LRS need the same length"
     if cfg.SOLVER.LR_POLICY == "steps_with_relative_lrs" and not cfg.SOLVER.STEPS:
@@ -307,6 +305,16 @@ def _wrong_training(cfg: CfgNode) -> Iterator[str]:
         limits = cfg.DATA[key]
         if limits and (len(limits) != 2 or limits[0] > limits[1]):
             yield f"DATA.{key} is {limits}, [smallest, largest] is needed"
+
+
+def _wrong_trunk(cfg: CfgNode) -> Iterator[str]:
+    """Yield conflicts of training on a trunk that stays as it is."""
+    if cfg.DATA.FEATURE_CACHE and not cfg.TRAIN.PROBE:
+        yield "DATA.FEATURE_CACHE holds what a trunk gives that stays as it is: set TRAIN.PROBE True, or no folder"
+    if cfg.DATA.FEATURE_CACHE and cfg.MIXUP.ENABLE and cfg.MIXUP.PROB:
+        yield "MIXUP mixes clips, and DATA.FEATURE_CACHE holds none: set MIXUP.PROB 0.0 (labels stay smoothed)"
+    if cfg.TRAIN.PROBE and cfg.LORA.RANK:
+        yield "TRAIN.PROBE leaves the trunk as it is and LORA.RANK changes it: set one of them only"
 
 
 def _wrong_models(cfg: CfgNode) -> Iterator[str]:

@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 
 from slowfast.datasets.frame_source import FrameSource
 from slowfast.datasets.paired import PairedViews
-from slowfast.datasets.sampler import EpochSampler, EvalSampler, PoolSampler
+from slowfast.datasets.sampler import EpochSampler, EvalSampler, GivenKeys, Key, PoolSampler
 from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.splits import LABELLED_ROLES, PSEUDO_SPLIT, check_role, gamma_role, is_light, resolve_split
 from slowfast.datasets.video_dataset import Collate, EvalDataset, TrainDataset
@@ -215,6 +215,13 @@ def build_pool_loader(
     return _loader(cfg, dataset, sampler, split, None, persistent=False)
 
 
+def build_key_loader(
+    cfg: CfgNode, dataset: TrainDataset | EvalDataset, keys: Sequence[Key], name: str, *, batch_size: int
+) -> VideoLoader:
+    """Build batches of given items of a data set, such as those that no store holds yet."""
+    return _loader(cfg, dataset, GivenKeys(keys, batch_size), name, None, persistent=False)
+
+
 def _source(cfg: CfgNode) -> FrameSource:
     """Return where frames come from."""
     return FrameSource(cfg.DATA.DECODING_BACKEND, repo_path(cfg.DATA.CACHE_DIR) if cfg.DATA.CACHE_DIR else None)
@@ -257,7 +264,7 @@ def _eval_loader(
 def _loader(
     cfg: CfgNode,
     dataset: TrainDataset | EvalDataset,
-    sampler: EpochSampler | EvalSampler | PoolSampler,
+    sampler: EpochSampler | EvalSampler | PoolSampler | GivenKeys,
     name: str,
     num_workers: int | None,
     *,

@@ -155,3 +155,23 @@ class PoolSampler:
         edges = [self.num_rows * part // self._count for part in range(self._count + 1)]
         for batch in range(self.start_batch, self._count):
             yield order[edges[batch] : edges[batch + 1]]
+
+
+class GivenKeys:
+    """Given keys in their order, in batches.
+
+    Args:
+        keys: of the items.
+        batch_size: keys of a batch; the last one may have fewer.
+    """
+
+    def __init__(self, keys: Sequence[Key], batch_size: int) -> None:
+        self.batches = [list(keys[first : first + batch_size]) for first in range(0, len(keys), batch_size)]
+        self.start_batch = 0
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        yield from self.batches[self.start_batch :]

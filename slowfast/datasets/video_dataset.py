@@ -121,6 +121,28 @@ class TrainDataset(ClipDataset):
         return [self.views.prepare(frames_THWC, copy_rng) for copy_rng in rng.spawn(self.num_samples)]
 
 
+class FixedViews(TrainDataset):
+    """The same augmented clips every time: `draw` of a key numbers the view, which depends on the file's content only.
+
+    Args:
+        like: training items whose records, frames and augmentation these are.
+        digests: of the files of the rows.
+    """
+
+    def __init__(self, like: TrainDataset, digests: Sequence[str]) -> None:
+        super().__init__(records=like.records, source=like.source, sampling=like.sampling, views=like.views)
+        self.digests = digests
+
+    def __getitem__(self, key: Key) -> Item:
+        """Return the frames of one view; a damaged video is reported and nothing stands in for it."""
+        rng = np.random.default_rng([*self.digests[key.index].encode(), key.draw])
+        item = Item(None, self.records[key.index])
+        frames_THWC = self._frames(key.index, lambda length: self.sampling.train(length, rng), item)
+        if frames_THWC is not None:
+            item.frames = self._augment(frames_THWC, rng)
+        return item
+
+
 class EvalDataset(ClipDataset):
     """All views and crops of a video from one decode.
 

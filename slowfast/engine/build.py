@@ -26,6 +26,7 @@ from slowfast.engine.methods.base import check_method, reads_of
 from slowfast.engine.parents import Origin
 from slowfast.engine.run import BEST, CURVES, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
+from slowfast.engine.trunk_cache import stored_loader, test_precision
 from slowfast.engine.update import Update
 from slowfast.models import Network
 from slowfast.models.compile import compile_blocks
@@ -56,11 +57,6 @@ def autocast_dtype(cfg: CfgNode, device: torch.device) -> torch.dtype | None:
     if choice == "auto":
         choice = "fp16" if device.type == "cuda" else "off"
     return Precision.choose(choice, device, key="TRAIN").dtype
-
-
-def test_precision(cfg: CfgNode, device: torch.device) -> Precision:
-    """Return the arithmetic of everything but training: TEST.MIXED_PRECISION and TEST.TF32."""
-    return Precision.choose(cfg.TEST.MIXED_PRECISION, device, tf32=cfg.TEST.TF32)
 
 
 def resolve_tests(cfg: CfgNode) -> list[TestSetting]:
@@ -183,7 +179,8 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
     """Return the loop with the method, the batches and the files of a run, which hold what they are made from."""
     method = build_method(cfg, network, device)
     reads = reads_of(cfg)
-    loaders = {name: build_train_loader(cfg, source) for name, source in reads.items()}
+    stored = stored_loader(cfg, method.network_to_test(), device)
+    loaders = {name: stored(build_train_loader(cfg, source), source.views) for name, source in reads.items()}
     kinds = {split: kind_of_clips(split, cfg.DATA.SPLITS) for split in cfg.TRAIN.EVAL_SPLITS}
     hooks: list[Any] = [
         MetricsLog(output / METRICS if distributed.is_main() else None),
@@ -194,6 +191,8 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
     evaluators = [
         (split, build_evaluator(cfg, split, validation_role(split), device)) for split in cfg.TRAIN.EVAL_SPLITS
     ]
+    for _, evaluator in evaluators:
+        evaluator.loader = stored(evaluator.loader)
     return Trainer(
         method=method,
         loaders=loaders,

@@ -4,8 +4,9 @@ import copy
 import dataclasses
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -21,6 +22,7 @@ from slowfast.engine.checkpoint import CheckpointFolder, unwrap, verify_checkpoi
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.parents import is_made, origin_of_test
 from slowfast.engine.run import BEST
+from slowfast.engine.trunk_cache import stored_loader
 from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.models import build_model, load_trained_weights
 from slowfast.models.accelerate import accelerate
@@ -88,6 +90,11 @@ class Predictor:
         logger.info("%s", report.summary())
         _check_weights(model, report, cfg.MODEL.NUM_CLASSES, new_head=new_head)
         return cls(cfg, model, device, report)
+
+    @functools.cached_property
+    def stored(self) -> Callable[..., Any]:
+        """What makes stored batches of a loader, of the trunk before any adaptation."""
+        return stored_loader(self.cfg, self.model, self.device)
 
     @functools.cached_property
     def network(self) -> nn.Module:
@@ -259,6 +266,8 @@ def _predictions(predictor: Predictor, setting: TestSetting, gamma: float) -> Pr
         gamma=gamma,
         score=cfg.TEST.SCORE,
     )
+    if not setting.adapt:
+        evaluator.loader = predictor.stored(evaluator.loader)
     return predictor.predict(evaluator, network)
 
 
