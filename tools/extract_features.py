@@ -1,4 +1,4 @@
-"""Slide a network over long videos and write a feature file for each."""
+"""Slide a network over long videos and write a feature file for each; under torchrun every process takes a share."""
 
 import sys
 from pathlib import Path
@@ -11,13 +11,8 @@ from slowfast.utils.plugins import load_plugins
 
 # Options that stand for a configuration key.
 _SHORTHAND = {
-    "batch_size": "FEATURES.BATCH_SIZE",
-    "fps": "FEATURES.FPS",
-    "stride": "FEATURES.STRIDE",
-    "tail": "FEATURES.TAIL",
-    "decoders": "FEATURES.DECODERS",
-    "precision": "TEST.MIXED_PRECISION",
-}
+    name.lower(): f"FEATURES.{name}" for name in ("BATCH_SIZE", "FPS", "STRIDE", "TAIL", "LAYER", "POOL", "DECODERS")
+} | {"precision": "TEST.MIXED_PRECISION"}
 
 
 def main() -> None:
@@ -33,6 +28,7 @@ def main() -> None:
     from slowfast.utils.paths import argument_path, output_path
 
     setup_logging()
+    args.pool = "all" if args.pool == "none" else args.pool
     opts = [part for name, key in _SHORTHAND.items() if getattr(args, name) is not None
             for part in (key, str(getattr(args, name)))]  # fmt: skip
     cfg = load_config(args.cfg, [*opts, *args.opts])
@@ -52,8 +48,7 @@ def main() -> None:
 def parse():
     """Return the parsed arguments."""
     parser = cli.make_parser(
-        "Slide a network over every video of a view; write one .npz a video and an index features.csv. Call again to "
-        "resume. Under torchrun every process takes a share.",
+        "Slide a network over every video of a view; write one .npz a video and an index features.csv; again: resume.",
         "python tools/extract_features.py --cfg configs/features/tiny.yaml --checkpoint none "
         "--video-dir ../shared/videos/dark --output-dir output/features",
     )
@@ -63,12 +58,14 @@ def parse():
     parser.add_argument("--output-dir", metavar="DIR", help="gets <parent folder>/<name>.npz and features.csv")
     parser.add_argument("--view", default="", metavar="NAME", help="start of the file names, like Dash (all)")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="part I of N, I from 1 to N (1/1)")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="windows of a forward pass (8)")
+    numbers = {"batch-size": "windows of a forward pass (8)", "stride": "frames from window to window (16)"}
+    for name, text in {**numbers, "decoders": "videos decoded at a time (2)"}.items():
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
     parser.add_argument("--fps", type=float, metavar="F", help="resample videos to this frame rate (as they are)")
-    parser.add_argument("--stride", type=int, metavar="N", help="frames from window to window (16)")
-    parser.add_argument("--tail", choices=("drop", "pad"), help="frames behind the last whole window (drop)")
-    parser.add_argument("--decoders", type=int, metavar="N", help="videos decoded at a time (2)")
-    parser.add_argument("--precision", choices=("auto", "off", "bf16", "fp16"), help="mixed precision (auto)")
+    choice = {"tail": ("drop", "pad"), "pool": ("mean", "cls", "none"), "precision": ("auto", "off", "bf16", "fp16")}
+    for name, text in {"tail": "end of a video (drop)", "pool": "of --layer (mean)", "precision": "(auto)"}.items():
+        parser.add_argument(f"--{name}", choices=choice[name], help=text)
+    parser.add_argument("--layer", metavar="NAME", help="take a layer's output, as blocks.11 (what the head sees)")
     parser.add_argument("--strict", action="store_true", help="exit with status 2 when a video has no features")
     parser.add_argument("--benchmark", action="store_true", help="only time decoding and preprocessing, two ways")
     cli.add_plugin_argument(parser)

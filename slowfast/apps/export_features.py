@@ -150,6 +150,8 @@ def _check_exportable(path: Path, features: Features, kind: str) -> None:
     """Refuse features that a toolkit would place at other times, or that are no numbers."""
     if not features.fps:
         raise InputError(f"{path}: the frame rate of this video is unknown; extract it anew with --fps")
+    if features.feats.ndim > 2:
+        raise InputError(f"{path} holds tokens that are not pooled, make the features with --pool mean or cls")
     if not np.isfinite(features.feats).all() or not np.isfinite(features.probs).all():
         raise InputError(f"{path}: its features are not all finite numbers; delete it and extract it anew")
     late = np.abs(features.start_time - features.start_frame / features.fps).max(initial=0.0)

@@ -286,6 +286,10 @@ _C.FEATURES.TAIL = "drop"  # frames behind the last whole window: drop, or pad (
 _C.FEATURES.FPS = 0.0  # resample videos to this frame rate; 0 keeps theirs
 _C.FEATURES.RESIZE = "crop"  # crop (as in testing), squash (bilinear to the square) or squash_antialias (Pillow's)
 _C.FEATURES.BATCH_SIZE = 8  # windows of one forward pass
+_C.FEATURES.LAYER = ""  # layer whose output is taken, as blocks.11; empty: the pooled features that the head sees
+_C.FEATURES.POOL = (
+    "mean"  # of a layer's output: mean of all tokens, cls (the first one) or all (--pool none: not pooled)
+)
 _C.FEATURES.DECODERS = 2  # videos that are decoded at a time
 
 _C.TENSORBOARD = CN()

@@ -34,6 +34,7 @@ _CHOICES = {
     "TRAIN.ON_NAN": ("stop", "skip"),
     "TRAIN.ON_CHANGE": ("refuse", "restart"),
     "FEATURES.TAIL": ("drop", "pad"),
+    "FEATURES.POOL": ("mean", "cls", "all"),
     "FEATURES.RESIZE": ("crop", "squash", "squash_antialias"),
 }
 # What the rooms above offer under a name, plugins included; an empty value chooses nothing.

@@ -55,6 +55,8 @@ def build_extraction(
             device=device,
             precision=precision,
             temporal_mean=cfg.DATA.SUBTRACT_TEMPORAL_MEAN,
+            layer=cfg.FEATURES.LAYER,
+            pool=cfg.FEATURES.POOL,
         ),
         plan=build_plan(cfg),
         prepare=build_preprocess(cfg),
@@ -84,6 +86,8 @@ def describe(cfg: CfgNode, weights: str, precision: Precision, pool: str) -> str
         "gamma": cfg.DATA.GAMMA.TEST,
         "temporal_mean": cfg.DATA.SUBTRACT_TEMPORAL_MEAN,
     }
+    if cfg.FEATURES.LAYER:
+        settings |= {"layer": cfg.FEATURES.LAYER, "pool": cfg.FEATURES.POOL}
     if pool:
         settings["adapted"] = pool
     return json.dumps(settings, sort_keys=True)

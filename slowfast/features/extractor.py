@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from slowfast.features.layers import Layer, features_of
 from slowfast.features.preprocess import FramePreprocess
 from slowfast.features.progress import VideoProgress
 from slowfast.features.store import (
@@ -50,6 +51,8 @@ class FeatureNetwork:
         device: where it runs.
         precision: of the forward pass.
         temporal_mean: share of the mean over time that is subtracted from every window.
+        layer: name of a layer whose output is taken for the features; empty: the pooled features.
+        pool: of that output, see `Layer`.
     """
 
     def __init__(
@@ -59,8 +62,11 @@ class FeatureNetwork:
         device: torch.device,
         precision: Precision = FULL,
         temporal_mean: float = 0.0,
+        layer: str = "",
+        pool: str = "mean",
     ) -> None:
         self.model = model.to(device).eval()
+        self.layer = Layer(self.model, layer, pool) if layer else None
         self.device, self.precision, self.temporal_mean = device, precision, temporal_mean
 
     def __call__(self, batch: WindowBatch) -> tuple[np.ndarray, np.ndarray]:
@@ -79,8 +85,7 @@ class FeatureNetwork:
         """Return float32 features (B, D) and probabilities (B, K)."""
         clips_BCTHW = subtract_temporal_mean(batch.clips(self.device), self.temporal_mean)
         with self.precision.active(self.device):
-            features_BD = self.model.forward_features(clips_BCTHW)
-            logits_BK = self.model.forward_head(features_BD)
+            features_BD, logits_BK = features_of(self.model, clips_BCTHW, self.layer)
         return features_BD.float().cpu().numpy(), logits_BK.float().softmax(-1).cpu().numpy()
 
 

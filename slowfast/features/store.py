@@ -58,7 +58,7 @@ class Features:
     """The features of one video; the fields are the arrays of its file.
 
     Args:
-        feats: float32 (N, D).
+        feats: float32 (N, D), of a layer that is not pooled (N, tokens, D).
         probs: float32 (N, K), softmax over the classes.
         start_frame: first frame that a window shows, int64 (N,).
         end_frame: last frame that a window shows, int64 (N,).
@@ -145,7 +145,8 @@ def load_features(path: str | Path) -> Features:
         raise DamagedFile(f"{path}: not a whole npz file ({words})") from None
     rows = {name: values[name] for name in (*_ROWS, *_MORE_ROWS) if name in values}
     lengths = {name: len(np.atleast_1d(array)) for name, array in rows.items()}
-    shaped = all(array.ndim == 1 + (name in ("feats", "probs")) for name, array in rows.items())
+    shaped = all(array.ndim == 1 + (name in ("feats", "probs")) + (name == "feats" and array.ndim == 3)
+                 for name, array in rows.items())  # fmt: skip
     if len(set(lengths.values())) != 1 or not shaped:
         raise ForeignFile(f"{path}: its arrays do not belong together (lengths {lengths})")
     if any(array.dtype.kind not in ("iu" if "frame" in name else "fiu") for name, array in rows.items()):
