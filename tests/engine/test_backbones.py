@@ -1,10 +1,12 @@
 """Networks of other libraries are voters: trained, adapted, tested to a PKL; what does not fit ends in a sentence."""
 
+import numpy as np
 import pytest
 
 from slowfast.apps.export_weights import export_weights
 from slowfast.config import load_config
 from slowfast.ensemble import load_predictions
+from slowfast.features.store import load_features
 from slowfast.models import build_model
 from slowfast.models.build import load_trained_weights
 from tests.models.test_frames import TINY
@@ -47,3 +49,33 @@ def test_two_processes_miss_no_gradient(pair, tmp_path):
     hugging_face.write(tmp_path / "folder", "vjepa2")
     opts = ("MODEL.ARCH", "huggingface", "MODEL.BACKBONE", str(tmp_path / "folder"), *ONE_EPOCH, "TEST.ENABLE", "False")
     assert pair("out", *opts) == [0, 0]
+
+
+@pytest.mark.slow
+def test_without_batchnorm_there_are_other_ways_to_adapt_and_all_commands_work(run, server, data, repo, tmp_path):
+    hugging_face = pytest.importorskip("tests.models.test_huggingface")
+    hugging_face.write(tmp_path / "folder", "videomae")
+    opts = ("MODEL.ARCH", "huggingface", "MODEL.BACKBONE", str(tmp_path / "folder"), *ONE_EPOCH)
+    also = (
+        "TEST.ALSO",
+        "['test:1x1','test:1x1:::recentre','test:1x1:::sar']",
+        "ADAPT.LR",
+        "0.05",
+        "ADAPT.MARGIN",
+        "1.0",
+    )
+    assert run("out", *opts, *also) == 0, run.log("out")
+    found = {path.stem: load_predictions(path).video_preds for path in (tmp_path / "out").glob("test*.pkl")}
+    plain = found.pop("testx4x32x1x1")
+    assert len(found) == 2 and all(np.isfinite(scores).all() for scores in found.values())
+    assert not [name for name, scores in found.items() if np.array_equal(scores, plain)]
+    trained = ["--cfg", tmp_path / "out/config.yaml.resolved", "--checkpoint", tmp_path / "out/best.pyth"]
+    commands = {
+        "predict": [data / "videos/test0.mp4", *trained, "--json", tmp_path / "answers.json"],
+        "extract_features": [*trained, "--video-dir", data / "videos", "--view", "test",
+                             "--output-dir", tmp_path / "feats", "--layer", "videomae.encoder.layer.1", "--pool", "cls", "FEATURES.TAIL", "pad"],
+    }  # fmt: skip
+    for name, words in commands.items():
+        pid = server.command(tmp_path / f"{name}.log", repo / f"tools/{name}.py", words, tmp_path)
+        assert server.wait(pid) == 0, (tmp_path / f"{name}.log").read_text()
+    assert load_features(next((tmp_path / "feats").rglob("*.npz"))).feats.shape[1] == 32
