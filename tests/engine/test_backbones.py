@@ -70,11 +70,12 @@ def test_without_batchnorm_there_are_other_ways_to_adapt_and_all_commands_work(r
     assert len(found) == 2 and all(np.isfinite(scores).all() for scores in found.values())
     assert not [name for name, scores in found.items() if np.array_equal(scores, plain)]
     trained = ["--cfg", tmp_path / "out/config.yaml.resolved", "--checkpoint", tmp_path / "out/best.pyth"]
+    layer = ["--layer", "videomae.encoder.layer.1", "--pool", "cls", "FEATURES.TAIL", "pad"]
+    folders = ["--video-dir", data / "videos", "--view", "test", "--output-dir", tmp_path / "feats"]
     commands = {
         "predict": [data / "videos/test0.mp4", *trained, "--json", tmp_path / "answers.json"],
-        "extract_features": [*trained, "--video-dir", data / "videos", "--view", "test",
-                             "--output-dir", tmp_path / "feats", "--layer", "videomae.encoder.layer.1", "--pool", "cls", "FEATURES.TAIL", "pad"],
-    }  # fmt: skip
+        "extract_features": [*trained, *folders, *layer],
+    }
     for name, words in commands.items():
         pid = server.command(tmp_path / f"{name}.log", repo / f"tools/{name}.py", words, tmp_path)
         assert server.wait(pid) == 0, (tmp_path / f"{name}.log").read_text()
