@@ -68,7 +68,7 @@ def test_a_folder_is_a_voter_in_two_commands(repo, clips, tmp_path):
     assert "the trunk runs for" in said
     vote = ["test_ensemble_vote.py", "--voter", f"vjepa2={tmp_path}/out/testx4x32x3x3.pkl:2"]
     call(repo, *vote, "--list", clips / "test.csv", "--output-dir", tmp_path / "submission")
-    assert len((tmp_path / "submission/votes.csv").read_text().splitlines()) == 12
+    assert len((tmp_path / "submission/predictions.csv").read_text().splitlines()) == 1 + 12
 
 
 @pytest.mark.slow
@@ -99,5 +99,5 @@ def test_six_voters_of_four_families_run_through_rounds_and_vote(repo, clips, tm
         assert found.video_preds.shape == (12, 3) and found.num_views == 9
         log = (tmp_path / "out/exp_pseudo_stage1" / voter["name"] / "stdout.log").read_text()
         assert "train_label: the trunk runs" not in log  # stored in the round before
-    rows = (tmp_path / "out/submission/votes.csv").read_text().splitlines()
-    assert len(rows) == 12 and all(len(row.split(",")) == 2 + 3 for row in rows)
+    rows = (tmp_path / "out/submission/predictions.csv").read_text().splitlines()
+    assert len(rows) == 1 + 12 and all(len(row.split(",")) == 4 + 3 for row in rows)
