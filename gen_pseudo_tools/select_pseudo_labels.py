@@ -46,13 +46,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rule", choices=list(RULES), default=DEFAULT_RULE, help=f"default {DEFAULT_RULE}. {rules}")
     parser.add_argument("--coverage", type=share, metavar="X", help="share of the pool to keep; default: the rule's")
     parser.add_argument("--at-most", type=share, metavar="X", help="the largest coverage; --light may lower it")
-    parser.add_argument(
-        "--light", metavar="PKL", nargs="+", default=[], help="the voters' PKLs of held-out light clips"
-    )
+    parser.add_argument("--light", metavar="PKL", nargs="+", default=[], help="voters' PKLs of held-out light clips")
     parser.add_argument("--trained", metavar="CSV", help="list of the clips that were trained on, which do not count")
     parser.add_argument("--force", action="store_true", help="train the round whatever the estimate says")
     parser.add_argument(
-        "--shares", type=shares, metavar="A,B,...", help="class shares that aligning rules aim at; default: equal"
+        "--shares", type=shares, metavar="A,B,...", help="class shares that are aimed at; default: equal"
     )
     parser.add_argument(
         "--calibration", choices=CALIBRATIONS, default=CALIBRATIONS[0], help=f"of voters; default {CALIBRATIONS[0]}"

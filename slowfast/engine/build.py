@@ -23,10 +23,10 @@ from slowfast.engine.hooks.metrics import MetricsLog
 from slowfast.engine.hooks.tensorboard import Curves
 from slowfast.engine.methods import Method, Reads, chosen_method
 from slowfast.engine.methods.base import check_method, reads_of
+from slowfast.engine.methods.trunk_cache import stored_loader, test_precision
 from slowfast.engine.parents import Origin
 from slowfast.engine.run import BEST, CURVES, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
-from slowfast.engine.trunk_cache import stored_loader, test_precision
 from slowfast.engine.update import Update
 from slowfast.models import Network
 from slowfast.models.compile import compile_blocks

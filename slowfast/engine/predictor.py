@@ -20,9 +20,9 @@ from slowfast.engine.adapt import ADAPTATIONS, Adaptation, Pool
 from slowfast.engine.build import build_evaluator, resolve_tests, test_precision
 from slowfast.engine.checkpoint import CheckpointFolder, unwrap, verify_checkpoint
 from slowfast.engine.evaluator import Evaluator
+from slowfast.engine.methods.trunk_cache import stored_loader
 from slowfast.engine.parents import is_made, origin_of_test
 from slowfast.engine.run import BEST
-from slowfast.engine.trunk_cache import stored_loader
 from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.models import build_model, load_trained_weights
 from slowfast.models.accelerate import accelerate

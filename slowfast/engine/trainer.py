@@ -11,9 +11,9 @@ import torch
 from slowfast.engine.checkpoint import Saves, plain_state, rng_state, set_rng_state, unwrap
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.hooks import Hook
+from slowfast.engine.hooks.pace import Pace, on_device
 from slowfast.engine.methods import Measure, Method, named_views
 from slowfast.engine.methods.base import checked_measures
-from slowfast.engine.pace import Pace, on_device
 from slowfast.engine.run import RunState
 from slowfast.engine.update import Batch
 from slowfast.solver import LRSchedule, set_lr

@@ -104,7 +104,7 @@ def install(text: str) -> None:
 
 def poison(fault: Fault) -> None:
     """Make the clips of one batch not finite."""
-    from slowfast.engine import pace
+    from slowfast.engine.hooks import pace
 
     original = pace.to_device
 

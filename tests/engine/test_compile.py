@@ -29,7 +29,7 @@ def test_values_of_the_key(text, value, tmp_path):
 
 @pytest.mark.parametrize("text", ["whole", "1", "[blocks]"])
 def test_other_values_are_refused_with_those_that_there_are(text):
-    with pytest.raises(InputError, match="TRAIN.COMPILE is .*, a bool or 'blocks' is needed"):
+    with pytest.raises(InputError, match="TRAIN.COMPILE is .*, True or False or 'blocks' is needed"):
         load_config(CONFIG, ["TRAIN.COMPILE", text])
 
 

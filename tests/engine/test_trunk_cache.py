@@ -10,7 +10,7 @@ import torch
 from slowfast.config import load_config
 from slowfast.datasets.loader import build_loader
 from slowfast.engine.build import build_method
-from slowfast.engine.trunk_cache import TrunkCache
+from slowfast.engine.methods.trunk_cache import TrunkCache
 from slowfast.ensemble import load_predictions
 from slowfast.models import build_model
 from slowfast.utils.errors import InputError

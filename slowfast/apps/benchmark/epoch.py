@@ -15,8 +15,8 @@ from slowfast.config import load_config
 from slowfast.demo.large_clips import make_large_clips
 from slowfast.engine.build import build_trainer
 from slowfast.engine.hooks import Hook
+from slowfast.engine.hooks.pace import in_words, on_device
 from slowfast.engine.launch import process_setup
-from slowfast.engine.pace import in_words, on_device
 from slowfast.engine.trainer import Trainer
 from slowfast.lists.endings import find_files
 from slowfast.models import build_model

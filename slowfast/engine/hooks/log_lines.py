@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from slowfast.engine.hooks import Hook
-from slowfast.engine.pace import in_words
+from slowfast.engine.hooks.pace import in_words
 from slowfast.engine.run import Mean
 from slowfast.utils.progress import format_seconds
 

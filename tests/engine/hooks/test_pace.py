@@ -7,8 +7,8 @@ import types
 import pytest
 import torch
 
-from slowfast.engine import pace
-from slowfast.engine.pace import Pace, in_words, on_device
+from slowfast.engine.hooks import pace
+from slowfast.engine.hooks.pace import Pace, in_words, on_device
 
 CPU, CARD = torch.device("cpu"), types.SimpleNamespace(type="cuda")
 
