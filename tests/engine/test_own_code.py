@@ -156,7 +156,8 @@ def test_what_is_no_optimizer_and_no_network_is_refused(monkeypatch):
 
 
 def test_a_second_network_needs_no_layers_and_a_network_does():
-    cfg = load_config(CONFIG, ["SOLVER.LAYER_DECAY", "0.5"])
+    small = ["MODEL.ARCH", "sf", "SF.DEPTH", "[1, 1, 1, 1]", "SF.WIDTH", "8"]  # its two paths have no order of layers
+    cfg = load_config(CONFIG, ["SOLVER.LAYER_DECAY", "0.5", *small])
     optimizer = build_optimizer(cfg, torch.nn.Linear(2, 2))
     assert all(group["lr_scale"] == 1.0 for group in optimizer.param_groups)
     with pytest.raises(InputError, match="has no `layer_of"):
