@@ -17,10 +17,12 @@ from slowfast.engine.build import build_trainer
 from slowfast.engine.hooks import Hook
 from slowfast.engine.hooks.pace import in_words, on_device
 from slowfast.engine.launch import process_setup
+from slowfast.engine.parents import Origin
 from slowfast.engine.trainer import Trainer
 from slowfast.lists.endings import find_files
 from slowfast.models import build_model
 from slowfast.models.accelerate import accelerate
+from slowfast.parents import MadeOf
 from slowfast.utils.paths import argument_path, repo_path
 
 _RENDERED = 40  # clips; they are read again and again under other names
@@ -66,7 +68,8 @@ def measure_epoch(model: str, opts: Sequence[str], *, batch_size: int, clips: st
         cfg = load_config(repo_path(CONFIGURATIONS[model]), [*settings_of(folder, links), *_ALONE, *run, *opts])
         with process_setup(cfg) as device:
             network = accelerate(build_model(cfg).to(device), device=device, training=True)
-            trainer = build_trainer(cfg, network, folder / "out", device)
+            origin = Origin(MadeOf("training"), {}, {})  # nothing is saved
+            trainer = build_trainer(cfg, network, folder / "out", device, origin)
             trainer.hooks = [rates := _Rates()]
             alone = _alone(trainer, device, steps)
             trainer.train_epoch()
