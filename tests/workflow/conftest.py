@@ -1,3 +1,4 @@
+import shlex
 import sys
 
 import pytest
@@ -8,7 +9,7 @@ def stub_schedule():
     """From voters and rounds to a schedule whose commands are calls of `stub.py`; the first voter is the expert."""
 
     def schedule(voters: list[str], rounds: int) -> dict:
-        python = f"{sys.executable} stub.py"
+        python = f"{shlex.quote(sys.executable)} stub.py"
         return {
             "root": "out", "data": "out/data", "voters": voters, "experts": voters[:1], "rounds": rounds,
             "frames": 4, "crop": 8, "data_ready": "ready", "make_data": f"{python} data {{data}} ready",

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -126,7 +127,7 @@ def touch(folder):
 
 def python_elsewhere(folder):
     (folder / "python").symlink_to(sys.executable)
-    edit("s.yaml", f"{sys.executable} stub.py", "./python stub.py")(folder)
+    edit("s.yaml", f"{shlex.quote(sys.executable)} stub.py", "./python stub.py")(folder)
 
 
 CHANGES = {

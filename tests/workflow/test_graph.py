@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -133,7 +134,7 @@ def test_values_with_signs_of_the_shell_stay_values(repo, tmp_path, stub_schedul
     schedule["train"] += " {opts} {overrides}"
     schedule["stage_opts"] = "X {before}/{voter}"
     (tmp_path / "stub.py").write_text(STUB.replace("for also in sys.argv[4:]", "for also in sys.argv[4:5]"))
-    schedule["make_data"] = schedule["make_data"].replace(sys.executable, "{python}")
+    schedule["make_data"] = schedule["make_data"].replace(shlex.quote(sys.executable), "{python}")
     (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
     done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1")
     assert done.returncode == 0, done.stdout + done.stderr
