@@ -7,7 +7,9 @@ DEMO ?= quick
 # The interpreter of gpu-check, with torch and pytest: nothing is installed for it. Empty: that of VENV, else PYTHON.
 GPU_PYTHON ?=
 # Values reach the shell as they are and through the environment: blanks, quotes, ; and $ in them are letters.
-override export PYTHON := $(value PYTHON)
+# PYTHON is that of the installation alone: the scripts that a target runs take the installed interpreter.
+override export NIGHTCRAWLER_PYTHON := $(value PYTHON)
+unexport PYTHON
 override export VENV := $(value VENV)
 override export SEED := $(value SEED)
 override export DEMO := $(value DEMO)
@@ -17,7 +19,7 @@ override export GPU_PYTHON := $(value GPU_PYTHON)
 
 install:
 	@if [ ! -e "$$VENV/.installed" ] || [ setup.py -nt "$$VENV/.installed" ]; then set -e -x; \
-	[ -x "$$VENV/bin/python" ] || "$$PYTHON" -m venv "$$VENV"; \
+	[ -x "$$VENV/bin/python" ] || "$$NIGHTCRAWLER_PYTHON" -m venv "$$VENV"; \
 	"$$VENV/bin/python" -m pip install --quiet --upgrade pip; \
 	"$$VENV/bin/python" -m pip install --quiet -e ".[dev,workflow]"; \
 	touch "$$VENV/.installed"; fi
@@ -35,7 +37,7 @@ test-slow: install
 	"$$VENV/bin/python" -m pytest -m slow
 
 gpu-check:
-	@python="$$VENV/bin/python"; [ -x "$$python" ] || python=$$PYTHON; "$${GPU_PYTHON:-$$python}" tools/gpu_check.py
+	@python="$$VENV/bin/python"; [ -x "$$python" ] || python=$$NIGHTCRAWLER_PYTHON; "$${GPU_PYTHON:-$$python}" tools/gpu_check.py
 
 lint: install
 	"$$VENV/bin/ruff" check .

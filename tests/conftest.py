@@ -3,9 +3,12 @@
 import importlib.util
 import logging
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+from slowfast.utils.plugins import loaded_plugins
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -23,6 +26,22 @@ def log_as_before():
     yield
     log.propagate, log.handlers[:] = propagate, handlers
     log.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def plugins_as_before():
+    """Own code that a test loads is not named in the failures of later ones."""
+    before = set(loaded_plugins())
+    yield
+    new = set(loaded_plugins()) - before
+    for name in [name for name, module in sys.modules.items() if new and getattr(module, "__file__", None) in new]:
+        del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def no_interpreter_of_the_caller(monkeypatch):
+    """The scripts find their interpreter themselves, whatever `$PYTHON` whoever started the tests has."""
+    monkeypatch.delenv("PYTHON", raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -90,3 +90,16 @@ def test_lists_and_configuration_of_an_odd_folder(repo, tmp_path):
     for split in ("train_label", "total_unlabel"):
         assert len(build_dataset(cfg, split, "test", train=False).records) == 3
     assert nothing_was_run(tmp_path)
+
+
+@pytest.mark.parametrize("words", [[], ["PYTHON=other"]])
+def test_targets_do_not_hand_their_python_on(repo, words):
+    """The interpreter that makes the environment is not that of the scripts which a target runs."""
+    if shutil.which("make") is None:
+        pytest.skip("no make")
+    rules = (repo / "Makefile").read_text() + '\nshow:\n\t@echo "<$${PYTHON:-none}> <$$NIGHTCRAWLER_PYTHON>"\n'
+    done = subprocess.run(
+        ["make", "-s", "-f", "-", "show", *words], input=rules, capture_output=True, text=True,
+        env={**os.environ, "PYTHON": "theirs"}, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == f"<none> <{'other' if words else 'theirs'}>\n", done.stderr

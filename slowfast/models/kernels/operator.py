@@ -110,6 +110,13 @@ _register_autocast("cuda", "AutocastCUDA")
 _register_autocast("cpu", "AutocastCPU")
 
 
+def _is_exporting() -> bool:
+    """Tell whether a program for elsewhere is made. torch 2.11 says so inside `torch.compile` too, which is asked first."""
+    if torch.compiler.is_dynamo_compiling():
+        return False
+    return torch.jit.is_tracing() or getattr(torch.compiler, "is_exporting", bool)()
+
+
 class DepthwiseConv3d(nn.Conv3d):
     """A depthwise `nn.Conv3d`, same arguments, parameters and names, computed by the kernels where they can."""
 
@@ -136,7 +143,6 @@ class DepthwiseConv3d(nn.Conv3d):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         """Return (B, C, T', H', W')."""
-        exporting = torch.compiler.is_exporting() or torch.jit.is_tracing()
-        if exporting or not depthwise.is_supported(x_BCTHW, self.weight, self.stride, self.padding):
+        if _is_exporting() or not depthwise.is_supported(x_BCTHW, self.weight, self.stride, self.padding):
             return super().forward(x_BCTHW)
         return depthwise_conv3d(x_BCTHW, self.weight, self.bias, self.stride, self.padding)
