@@ -13,8 +13,8 @@ from slowfast.video.reader import VideoError
 logger = get_logger(__name__)
 
 # The scaler's default makes more than 8 bits one to two levels too dark; ACCURATE_RND alone does as well. BICUBIC,
-# ACCURATE_RND and FULL_CHR_H_INT of libswscale, as a number: PyAV has names for the last two since 18, which Python 3.10
-# cannot have.
+# ACCURATE_RND and FULL_CHR_H_INT of libswscale, as a number: PyAV has names for the last two since 18, which Python
+# 3.10 lacks.
 _DEEP = 0x4 | 0x40000 | 0x2000
 # Grey levels of 256 below which a file of deep grey (thermal cameras) is reported.
 _FEW_LEVELS = 64

@@ -111,7 +111,7 @@ _register_autocast("cpu", "AutocastCPU")
 
 
 def _is_exporting() -> bool:
-    """Tell whether a program for elsewhere is made. torch 2.11 says so inside `torch.compile` too, which is asked first."""
+    """Tell whether a program for elsewhere is made. torch 2.11 says so inside `torch.compile` too: asked first."""
     if torch.compiler.is_dynamo_compiling():
         return False
     return torch.jit.is_tracing() or getattr(torch.compiler, "is_exporting", bool)()
