@@ -240,7 +240,7 @@ _C.TRAIN.PROBE = False  # train the head alone, on a trunk that stays as it is (
 _C.TRAIN.DETERMINISTIC = False  # only algorithms that give the same bits every time, also on GPUs (slower)
 _C.TRAIN.MIXED_PRECISION = "auto"  # auto (fp16 on GPUs as published, off on the CPU), off, fp16 or bf16
 _C.TRAIN.ON_NAN = "stop"  # a loss that is not finite: stop, or skip the step
-_C.TRAIN.COMPILE = False  # torch.compile the training forward: True (as a whole) or blocks (each shape once)
+_C.TRAIN.COMPILE = False  # torch.compile: True (as a whole), blocks (each shape once), replay (blocks in a CUDA graph)
 
 _C.LORA = CN()  # adapters beside linear layers of a frozen network (Hu et al., LoRA, ICLR 2022); the head is trained
 _C.LORA.RANK = 0  # of the adapters; 0: none
@@ -267,6 +267,7 @@ _C.TEST.TEST_BEST = False  # test best.pyth of OUTPUT_DIR
 _C.TEST.CHECKPOINT_FILE_PATH = ""  # weights to test instead
 _C.TEST.CHECKPOINT_WEIGHTS = ""  # entry of the tested file to take, like model_ema; empty: the usual weights
 _C.TEST.MIXED_PRECISION = "auto"  # auto (bf16 or fp16 on GPUs, off on the CPU), off (float32), fp16 or bf16
+_C.TEST.COMPILE = False  # as TRAIN.COMPILE, for tests, predictions and features of many clips
 _C.TEST.TF32 = False  # float32 products on GPUs in TF32: 10 bits of mantissa, several times faster
 _C.TEST.ADAPT = ""  # adaptation before the test of DATA_SELECT: batchnorm, recentre, tent, sar; empty: none
 _C.TEST.ADAPT_SPLIT = ""  # split it adapts to; empty: BN.ADAPT_SPLIT (predict and features: the videos themselves)

@@ -327,7 +327,7 @@ def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list
 
 
 # Keys of another type that take these words too.
-_WORDS = {"TRAIN.COMPILE": ("blocks",)}
+_WORDS = dict.fromkeys(("TRAIN.COMPILE", "TEST.COMPILE"), ("blocks", "replay"))
 _TYPES = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", list: "a list"}
 # Keys whose default is a value, but for which None is upstream's way to say "not set".
 _NULLABLE = frozenset({"SF.PRETRAIN_NAME"})

@@ -29,7 +29,7 @@ from slowfast.engine.run import BEST, CURVES, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
 from slowfast.models import Network
-from slowfast.models.compile import compile_blocks
+from slowfast.models.compile import compiled
 from slowfast.models.depth import layers_of
 from slowfast.models.freeze import freeze, freeze_trunk
 from slowfast.models.lora import adapter_targets, add_adapters
@@ -165,10 +165,7 @@ def add_lora(cfg: CfgNode, network: nn.Module, *, only_look: bool = False) -> No
 def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:
     """Return a network with the wrappers of the run."""
     unused = getattr(network, "unused_parameters", False)
-    if cfg.TRAIN.COMPILE == "blocks":
-        compile_blocks(network)
-    elif cfg.TRAIN.COMPILE:
-        network = torch.compile(network)
+    network = compiled(network, cfg.TRAIN.COMPILE, training=True)
     if distributed.world_size() == 1:
         return network
     ids = [device.index] if device.type == "cuda" else None

@@ -26,6 +26,7 @@ from slowfast.engine.run import BEST
 from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.models import build_model, load_trained_weights
 from slowfast.models.accelerate import accelerate
+from slowfast.models.compile import compiled
 from slowfast.models.fold import fold_batchnorm
 from slowfast.models.freeze import release_modes
 from slowfast.models.weights import LoadReport, head_prefixes
@@ -166,7 +167,8 @@ class Predictor:
 
     def _as_run(self, model: nn.Module) -> nn.Module:
         """Return a copy for evaluation, in the forms of the device."""
-        return accelerate(fold_batchnorm(model), device=self.device, training=False)
+        model = accelerate(fold_batchnorm(model), device=self.device, training=False)
+        return compiled(model, self.cfg.TEST.COMPILE, training=False)
 
 
 def _check_weights(model: nn.Module, report: LoadReport, num_classes: int, *, new_head: bool) -> None:

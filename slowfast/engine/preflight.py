@@ -63,10 +63,7 @@ def check_inputs(cfg: CfgNode, output: Path) -> Sources:
     if cfg.TRAIN.ENABLE and cfg.MIXUP.ENABLE and clips < 2:
         few = f"MIXUP.ENABLE needs at least two clips in every process, TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} gives"
         wrong[f"{few} {clips}: raise it, or set MIXUP.ENABLE False and MODEL.LOSS_FUNC cross_entropy"] = None
-    if cfg.TRAIN.ENABLE and cfg.TRAIN.COMPILE and cfg.MODEL.USE_CHECKPOINT and torch.__version__ < COMPILED_CHECKPOINTS:
-        newer = ".".join(map(str, COMPILED_CHECKPOINTS))
-        both = "TRAIN.COMPILE and MODEL.USE_CHECKPOINT are both on, with which BatchNorm statistics come out wrong in"
-        wrong[f"{both} torch {torch.__version__}: set one of them False, or install torch {newer} or newer"] = None
+    wrong |= dict.fromkeys(_wrong_compilation(cfg) if cfg.TRAIN.ENABLE and cfg.TRAIN.COMPILE else ())
     resumes = cfg.TRAIN.AUTO_RESUME and any((output / "checkpoints").glob("checkpoint_*.pyth"))
     if cfg.TRAIN.ENABLE and not resumes:
         try:
@@ -83,6 +80,18 @@ def check_inputs(cfg: CfgNode, output: Path) -> Sources:
     for split, records in by_split.items():
         sources.add(split, records, list_separators(cfg, split), cfg.MODEL.NUM_CLASSES)
     return sources
+
+
+def _wrong_compilation(cfg: CfgNode) -> Iterator[str]:
+    """Yield what does not go with TRAIN.COMPILE."""
+    replayed, again = cfg.TRAIN.COMPILE == "replay", cfg.MODEL.USE_CHECKPOINT
+    if replayed and (again or distributed.world_size() > 1):
+        found = "MODEL.USE_CHECKPOINT True" if again else f"{distributed.world_size()} processes"
+        yield f"TRAIN.COMPILE replay does not go with {found}: set TRAIN.COMPILE blocks"
+    elif again and torch.__version__ < COMPILED_CHECKPOINTS:
+        newer = ".".join(map(str, COMPILED_CHECKPOINTS))
+        both = "TRAIN.COMPILE and MODEL.USE_CHECKPOINT are both on, with which BatchNorm statistics come out wrong in"
+        yield f"{both} torch {torch.__version__}: set one of them False, or install torch {newer} or newer"
 
 
 def _wrong_adaptations(cfg: CfgNode, lists: dict[str, VideoList]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from slowfast.models.forms.convolution import ChannelsLastConv3d, OverTimeConv3d, PerFrameConv3d, TapsConv3d
+from slowfast.models.forms.convolution import ChannelsLastConv3d, PerFrameConv3d, TapsConv3d
 from slowfast.models.forms.depthwise import FramewiseDepthwise, SameDepthwise
 from slowfast.models.forms.mlp import BlockedMlp
 from slowfast.models.layers import Mlp
@@ -48,7 +48,7 @@ def accelerate(model: Network, *, device: torch.device, training: bool) -> Netwo
 def forms_for(device: torch.device, *, training: bool) -> Sequence[Form]:
     """Return the forms of a device; the first one that has a class for a module is taken."""
     if device.type == "cuda":
-        return (_gpu_depthwise, _gpu_over_time, _convolution)
+        return (_gpu_depthwise, _gpu_convolution)
     return (_cpu_depthwise(training), _convolution, _mlp) if device.type == "cpu" else ()
 
 
@@ -101,12 +101,14 @@ def _without_kernels() -> bool:
     return bool(reason)
 
 
-def _gpu_over_time(module: nn.Module) -> type[nn.Module] | None:
-    """Return the class of convolutions of a GPU whose kernels cover several frames but one position."""
-    if not _is_library_convolution(module) or module.groups > 1 or module.kernel_size[0] == 1:
-        return None
-    alone = module.kernel_size[1:] == module.stride[1:] == (1, 1) and module.padding[1:] == (0, 0)
-    return OverTimeConv3d if alone else None
+def _gpu_convolution(module: nn.Module) -> type[nn.Module] | None:
+    """Return the class of other convolutions on a GPU: over frames the library's, but for stems of few channels."""
+    form = _convolution(module)
+    if form is None or module.kernel_size[0] == 1:
+        return form
+    keeps = module.stride[0] == module.dilation[0] == 1 and 2 * module.padding[0] + 1 == module.kernel_size[0]
+    few = max(module.in_channels, module.out_channels) <= _VECTOR and module.kernel_size[1:] != (1, 1)
+    return TapsConv3d if keeps and few else ChannelsLastConv3d
 
 
 def _convolution(module: nn.Module) -> type[nn.Module] | None:

@@ -1,5 +1,6 @@
 """Compilation of a network block by block: blocks of one shape share a compilation, the rest runs as it is."""
 
+import logging
 import sys
 
 import torch
@@ -7,8 +8,25 @@ from torch import Tensor, nn
 
 from slowfast.models.layers import DropPath
 from slowfast.models.network import Network
+from slowfast.models.replay import replay
+
+logger = logging.getLogger(__name__)
 
 _SHAPES = 64  # compilations of one function; the library's own limit is 8
+
+
+def compiled(model: Network, how: bool | str, *, training: bool) -> nn.Module:
+    """Return a network compiled as TRAIN.COMPILE or TEST.COMPILE says.
+
+    Args:
+        model: a network on its device, after `accelerate`; all but `True` change it in place.
+        how: False, True (the whole network), `blocks`, or `replay` (blocks, their launches recorded on a GPU).
+        training: its training passes are replayed, else those of evaluation.
+    """
+    if how in ("blocks", "replay"):
+        compile_blocks(model)
+        return replay(model, training=training) if how == "replay" else model
+    return torch.compile(model) if how else model
 
 
 def compile_blocks(model: Network) -> Network:
@@ -19,6 +37,8 @@ def compile_blocks(model: Network) -> Network:
     """
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
     blocks = model.blocks_to_checkpoint([sys.maxsize] * 4)
+    if not blocks:
+        logger.warning("%s has no blocks that could be compiled one by one: it runs as it is", type(model).__name__)
     for block in blocks:
         device = next(block.parameters()).device
         for module in block.modules():
@@ -26,24 +46,6 @@ def compile_blocks(model: Network) -> Network:
                 module.keep = torch.tensor(1.0 - module.drop_prob, device=device)
                 module.__class__ = TensorDropPath
         block.compile(dynamic=False)
-    return model
-
-
-def graphed(model: nn.Module, clips_BCTHW: Tensor, *, dtype: torch.dtype) -> nn.Module:
-    """Record the launches of forward and backward pass of a network in training, in place, and return it.
-
-    Its statistics stay what they were. It then takes clips of this one size only.
-
-    Args:
-        model: a network on a GPU in training, compiled or not.
-        clips_BCTHW: clips as they will come.
-        dtype: of autocast.
-    """
-    before = [buffer.clone() for buffer in model.buffers()]
-    with torch.autocast("cuda", dtype, cache_enabled=False):
-        model = torch.cuda.make_graphed_callables(model, (clips_BCTHW,), allow_unused_input=True)
-    for buffer, value in zip(model.buffers(), before):
-        buffer.copy_(value)
     return model
 
 

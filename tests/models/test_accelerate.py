@@ -78,6 +78,7 @@ def class_of(module, **settings):
 )
 def test_form_of_a_convolution(convolution, form):
     assert class_of(convolution, training=True) is form
+
     if form is None:
         return
     x = torch.randn(2, 8, 4, 6, 6, requires_grad=True)
@@ -118,3 +119,20 @@ def test_heads_of_other_kinds_under_autocast(clips):
 def test_networks_ask_nothing_about_devices(architecture):
     source = inspect.getsource(inspect.getmodule(NETWORKS[architecture]))
     assert QUESTIONS.findall(source) == []
+
+
+@pytest.mark.parametrize(
+    ("convolution", "form"),
+    [
+        (nn.Conv3d(8, 16, 1), PerFrameConv3d),
+        (nn.Conv3d(3, 8, (5, 7, 7), stride=(1, 2, 2), padding=(2, 3, 3)), TapsConv3d),
+        (nn.Conv3d(3, 8, (5, 7, 7), stride=(2, 2, 2), padding=(2, 3, 3)), ChannelsLastConv3d),
+        (nn.Conv3d(3, 64, (5, 7, 7), padding=(2, 3, 3)), ChannelsLastConv3d),
+        (nn.Conv3d(8, 8, (3, 1, 1), padding=(1, 0, 0)), ChannelsLastConv3d),
+        (nn.Conv3d(32, 64, (5, 1, 1), stride=(4, 1, 1), padding=(2, 0, 0)), ChannelsLastConv3d),
+        (nn.Conv3d(8, 16, 2, stride=2), None),
+    ],
+)
+def test_form_of_a_convolution_on_a_gpu(convolution, form):
+    gpu = forms_for(torch.device("cuda"), training=True)
+    assert next(filter(None, (one(convolution) for one in gpu)), None) is form

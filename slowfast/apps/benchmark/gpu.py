@@ -4,6 +4,7 @@ Every form is measured by itself and printed at once; what fails or does not fit
 """
 
 import contextlib
+import functools
 import json
 import math
 import statistics
@@ -20,10 +21,11 @@ from torch.profiler import ProfilerActivity, profile
 
 from slowfast.engine.update import Update
 from slowfast.models.accelerate import accelerate
-from slowfast.models.compile import compile_blocks, graphed
+from slowfast.models.compile import compile_blocks
 from slowfast.models.fold import fold_batchnorm
 from slowfast.models.kernels.operator import DepthwiseConv3d
 from slowfast.models.network import Network
+from slowfast.models.replay import replay
 from slowfast.solver import construct_optimizer, parameter_groups
 
 Build = Callable[[], Network]
@@ -105,7 +107,7 @@ def matrix_rate() -> float:
 
 
 def depthwise_table(size: Size = (16, 64, 16, 56, 56), device: str = "cuda") -> str:
-    """Return the times of UniFormer's 5x5x5 depthwise convolution in bfloat16, the library's and ours.
+    """Return the times of UniFormer's 5x5x5 depthwise convolution in bfloat16, the library's and ours, replayed.
 
     Args:
         size: (B, C, T, H, W).
@@ -113,13 +115,35 @@ def depthwise_table(size: Size = (16, 64, 16, 56, 56), device: str = "cuda") -> 
     """
     library = nn.Conv3d(size[1], size[1], 5, padding=2, groups=size[1]).to(device, torch.bfloat16)
     clips = _clips(size, device).bfloat16().contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    seconds_of = device_seconds if device == "cuda" else functools.partial(_median_seconds, end=math.inf)
     lines = ["| depthwise 5x5x5 | forward ms | forward and backward ms |", "|---|---|---|"]
     for name, layer in (("library", library), ("ours", DepthwiseConv3d.of(library))):
-        gradient = torch.ones_like(layer(clips))
-        forward = _median_seconds(lambda layer=layer: layer(clips), math.inf)
-        both = _median_seconds(lambda layer=layer, gradient=gradient: layer(clips).backward(gradient), math.inf)
+        wanted, gradient = (clips, *layer.parameters()), torch.randn_like(layer(clips))
+        forward = seconds_of(lambda layer=layer: layer(clips))
+        both = seconds_of(
+            lambda layer=layer, wanted=wanted, gradient=gradient: torch.autograd.grad(layer(clips), wanted, gradient)
+        )
         lines.append(f"| {name} | {1000 * forward:.2f} | {1000 * both:.2f} |")
     return "\n".join(lines)
+
+
+def device_seconds(work: Callable[[], Any]) -> float:
+    """Return the median time that the card alone needs for some work: its launches are recorded and replayed."""
+    stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM):
+            work()
+    torch.cuda.current_stream().wait_stream(stream)
+    with torch.cuda.graph(graph):
+        work()
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(2 * _TIMED)]
+    for start, end in zip(marks[::2], marks[1::2]):
+        start.record()
+        graph.replay()
+        end.record()
+    torch.cuda.synchronize()
+    return statistics.median(start.elapsed_time(end) for start, end in zip(marks[::2], marks[1::2])) / 1000
 
 
 class Bench:
@@ -205,11 +229,9 @@ def training_step(build: Build, size: Size, way: Way, device: str = "cuda") -> C
     clips = _clips(size, device)
     if not way.plain:
         accelerate(model, device=torch.device(device), training=True)
-    network = _compiled(model, way)
+    network = _compiled(model, way, training=True)
     groups = parameter_groups(model, weight_decay=0.05, zero_1d=True)
     optimizer = construct_optimizer(groups, method="adamw", lr=1e-5)
-    if way.graph:
-        network = graphed(network, clips, dtype=way.dtype)
     update = Update(networks=[network], optimizer=optimizer, device=torch.device(device), autocast_dtype=way.dtype)
     labels = torch.zeros(size[0], dtype=torch.long, device=device)
     batch = {"clips": clips, "labels": labels, "names": ["random"] * size[0]}
@@ -224,14 +246,14 @@ def evaluation_step(build: Build, size: Size, way: Way, device: str = "cuda") ->
     clips = _clips(size, device)
     if not way.plain:
         model = accelerate(fold_batchnorm(model), device=torch.device(device), training=False)
-    network = _compiled(model, way)
+    network = _compiled(model, way, training=False)
 
     @torch.no_grad()
     def step() -> Tensor:
         with torch.autocast(device, way.dtype, cache_enabled=False):
             return network(clips).float()
 
-    return _replayed(step) if way.graph else step
+    return step
 
 
 def _built(build: Build, device: str) -> Network:
@@ -241,30 +263,13 @@ def _built(build: Build, device: str) -> Network:
         return build().to(device)
 
 
-def _compiled(model: Network, way: Way) -> nn.Module:
-    """Return the network as a way compiles it."""
+def _compiled(model: Network, way: Way, *, training: bool) -> nn.Module:
+    """Return the network as a way compiles and replays it."""
     if way.compiled == "blocks":
-        return compile_blocks(model)
-    return torch.compile(model, dynamic=False) if way.compiled else model
-
-
-def _replayed(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """Return the step as a recorded graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(_WARM):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = step()
-
-    def replay() -> Tensor:
-        graph.replay()
-        return result
-
-    return replay
+        compile_blocks(model)
+    if way.graph:
+        replay(model, training=training)
+    return torch.compile(model, dynamic=False) if way.compiled == "whole" else model
 
 
 def _clips(size: Size, device: str) -> Tensor:

@@ -43,17 +43,6 @@ class PerFrameConv3d(nn.Conv3d):
         return y_MCHW.permute(0, 2, 3, 1).unflatten(0, (x_BCTHW.shape[0], -1))
 
 
-class OverTimeConv3d(nn.Conv3d):
-    """Kernels of one position and several frames: a 2D convolution of frames by positions, without a copy."""
-
-    def forward(self, x_BCTHW: Tensor) -> Tensor:
-        """Return (B, out_channels, T', H, W)."""
-        x_BCTHW = to_channels_last(x_BCTHW)
-        stride, padding, dilation = (self.stride[0], 1), (self.padding[0], 0), (self.dilation[0], 1)
-        y_BCTN = F.conv2d(x_BCTHW.flatten(3), self.weight.squeeze(4), self.bias, stride, padding, dilation)
-        return y_BCTN.unflatten(3, x_BCTHW.shape[3:])
-
-
 class TapsConv3d(PerFrameConv3d):
     """Kernels over several frames, whose number they keep, all their frames at once as further output channels.
 
