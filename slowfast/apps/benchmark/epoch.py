@@ -25,7 +25,7 @@ from slowfast.models.accelerate import accelerate
 from slowfast.parents import MadeOf
 from slowfast.utils.paths import argument_path, repo_path
 
-_RENDERED = 40  # clips; they are read again and again under other names
+_RENDERED = 12  # clips; they are read again and again under other names
 _LINES, _WARM = 4, 2
 _ALONE = (
     "TRAIN.METHOD", "supervised", "DATA.PSEUDO_CSV", "", "TRAIN.EVAL_SPLITS", "[]", "BN.USE_PRECISE_STATS", "False",

@@ -1,6 +1,7 @@
 """The measurements of `tools/benchmark.py --gpu`."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,15 +57,22 @@ def measure_gpu(
     card = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     print(f"{card}; matrix product {bench.rate / 1e12:.0f} TFLOP/s bfloat16; {batch_size} clips", flush=True)
     print(f"{gpu.depthwise_table()}\n\n{gpu.HEAD}", flush=True)
-    for model in models:
+    networks = {model: _Network(model, opts, batch_size) for model in models}
+    ways = dict.fromkeys((*training, *evaluation))  # one after the other: what takes long to compile comes last
+    for name, (model, network), is_training in itertools.product(ways, networks.items(), (True, False)):
+        if name in (training if is_training else evaluation):
+            build = functools.partial(build_model, network.plain if name == "plain" else network.ours)
+            bench.run(model, build, network.size, network.flops, [name], training=is_training)
+
+
+class _Network:
+    """A network to measure: its configuration as published and without checkpointing, its clips, its operations."""
+
+    def __init__(self, model: str, opts: Sequence[str], batch_size: int) -> None:
         frames = ["DATA.NUM_FRAMES", str(_FRAMES[model])] if model in _FRAMES else []
-        plain = load_config(repo_path(CONFIGURATIONS[model]), [*frames, *opts])
-        ours = load_config(repo_path(CONFIGURATIONS[model]), [*frames, "MODEL.USE_CHECKPOINT", "False", *opts])
-        side = ours.DATA.TRAIN_CROP_SIZE
-        flops = count_flops(functools.partial(build_model, ours), (1, 3, ours.DATA.NUM_FRAMES, side, side))
-        size = (batch_size, 3, ours.DATA.NUM_FRAMES, side, side)
-        for names, is_training in ((training, True), (evaluation, False)):
-            for name in names:
-                cfg = plain if name == "plain" else ours
-                build = functools.partial(build_model, cfg)
-                bench.run(model, build, size, flops, [name], training=is_training)
+        self.plain = load_config(repo_path(CONFIGURATIONS[model]), [*frames, *opts])
+        free = ["MODEL.USE_CHECKPOINT", "False"]
+        self.ours = load_config(repo_path(CONFIGURATIONS[model]), [*frames, *free, *opts])
+        clip = (3, self.ours.DATA.NUM_FRAMES, *2 * (self.ours.DATA.TRAIN_CROP_SIZE,))
+        self.size = (batch_size, *clip)
+        self.flops = count_flops(functools.partial(build_model, self.ours), (1, *clip))

@@ -10,7 +10,7 @@ import types
 import pytest
 import torch
 
-from slowfast.apps.benchmark import gpu
+from slowfast.apps.benchmark import gpu, gpu_command
 from tests.models.test_registered import built
 
 SIZE = (1, 3, 8, 64, 64)
@@ -50,6 +50,28 @@ def test_table_of_the_depthwise_convolution(card):
     lines = gpu.depthwise_table((1, 8, 4, 8, 8), "cpu").splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["library", "ours"]
     assert all(float(cell) > 0 for line in lines[2:] for cell in line.split("|")[2:4])
+
+
+def test_forms_that_take_long_to_compile_come_last(card, monkeypatch, capsys):
+    asked = []
+
+    class Bench(gpu.Bench):
+        def run(self, network, build, size, flops, ways, *, training):
+            asked.append((network, *ways, training))
+
+    monkeypatch.setattr(gpu, "Bench", Bench)
+    monkeypatch.setattr(gpu, "matrix_rate", lambda: 1e12)
+    monkeypatch.setattr(gpu, "depthwise_table", lambda: "")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    monkeypatch.setattr(gpu_command, "count_flops", lambda build, size: 1.0)
+    gpu_command.measure_gpu(
+        ["mvit", "sf"], [], batch_size=2, seconds=1.0, training=["plain", "both"], evaluation=["both"]
+    )
+    assert asked == [
+        ("mvit", "plain", True), ("sf", "plain", True),
+        ("mvit", "both", True), ("mvit", "both", False), ("sf", "both", True), ("sf", "both", False),
+    ]  # fmt: skip
 
 
 @pytest.fixture
