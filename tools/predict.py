@@ -25,25 +25,25 @@ def main() -> int:
     # What cannot be read stands in the table.
     logging.getLogger("slowfast").setLevel(logging.ERROR)
 
-    from slowfast.apps.predict import predict_files, render, table
-    from slowfast.utils.files import write_json
+    from slowfast.apps.predict import predict_files, write_answers
     from slowfast.utils.paths import argument_path, output_path
-    from slowfast.utils.progress import Progress
 
     videos, pool = ([argument_path(path) for path in paths] for paths in (args.videos, args.pool))
-    answers = predict_files(cfg, argument_path(args.checkpoint), videos, args.gamma, pool)
-    print(table(answers, args.top))
-    if args.json:
-        write_json(output_path(args.json), [answer.as_dict(args.top) for answer in answers])
-    if args.render:
-        progress, names = Progress(len(answers), "writing clips"), {answer.name for answer in answers}
-        for answer in answers:
-            render(answer, output_path(args.render), names)
-            progress.update()
-    unreadable = sum(bool(answer.error) for answer in answers)
+    trained = cfg, argument_path(args.checkpoint)
+    slide = {"window": args.window, "stride": args.stride, "gamma": args.gamma, "pool": pool}
+    if args.timeline:
+        from slowfast.apps.timeline import write_timelines
+
+        how = {"threshold": args.threshold, "shortest": args.shortest, **slide}
+        text, unreadable, count = write_timelines(*trained, videos, output_path(args.timeline), **how)
+        print(text)
+    else:
+        answers = predict_files(*trained, videos, args.gamma, pool)
+        json, copies = (output_path(path) if path else None for path in (args.json, args.render))
+        unreadable, count = write_answers(answers, args.top, json, copies), len(answers)
     if unreadable:
-        print(f"{unreadable} of {len(answers)} videos could not be read", file=sys.stderr)
-    return cli.EXIT_BAD_INPUT if unreadable == len(answers) else cli.EXIT_OK
+        print(f"{unreadable} of {count} videos could not be read", file=sys.stderr)
+    return cli.EXIT_BAD_INPUT if unreadable == count else cli.EXIT_OK
 
 
 def parse() -> argparse.Namespace:
@@ -52,26 +52,26 @@ def parse() -> argparse.Namespace:
         "Predict the actions in video files and in all videos below folders.",
         "python tools/predict.py clips/dark --cfg output/mine/config.yaml.resolved --checkpoint output/mine/best.pyth",
     )
-    parser.add_argument("videos", nargs="+", metavar="VIDEO_OR_DIR", help="video files, or folders at any depth")
-    parser.add_argument(
-        "--cfg", required=True, action="append", metavar="FILE", help="configuration; given again: later wins"
-    )
-    parser.add_argument("--checkpoint", required=True, metavar="FILE", help="weights")
-    parser.add_argument(
-        "--gamma",
-        type=float,
-        help="exponent for all videos, 1 is off (default: DATA.GAMMA.TEST for dark, off for light)",
-    )
-    parser.add_argument("--top", type=cli.at_least_one, default=5, help="classes per video (default 5)")
-    parser.add_argument("--json", metavar="FILE", help="write the answers as JSON")
-    parser.add_argument("--render", metavar="DIR", help="write copies with the gamma-corrected frame and the answer")
-    parser.add_argument("--adapt", metavar="NAME", help="adaptation: batchnorm, recentre, tent, sar (TEST.ADAPT)")
-    parser.add_argument("--adapt-split", metavar="SPLIT", help="what it adapts to: a split of the configuration")
-    parser.add_argument(
-        "--pool", nargs="+", default=[], metavar="PATH", help="or videos, folders, lists (default: the videos)"
-    )
+    add = parser.add_argument
+    add("videos", nargs="+", metavar="VIDEO_OR_DIR", help="video files, or folders at any depth")
+    add("--cfg", required=True, action="append", metavar="FILE", help="configuration; given again: later wins")
+    add("--checkpoint", required=True, metavar="FILE", help="weights")
+    text = "exponent for all videos, 1 is off (default: DATA.GAMMA.TEST for dark, off for light)"
+    add("--gamma", type=float, help=text)
+    add("--top", type=cli.at_least_one, default=5, help="classes per video (default 5)")
+    add("--json", metavar="FILE", help="write the answers as JSON")
+    add("--render", metavar="DIR", help="write copies with the gamma-corrected frame and the answer")
+    add("--timeline", metavar="DIR", help="scores over the time of long videos: tables, segments and pictures")
+    seconds = {"type": cli.above_zero, "default": 0.0, "metavar": "S"}
+    add("--window", **seconds, help="seconds of a window (default: DATA.NUM_FRAMES x DATA.SAMPLING_RATE frames)")
+    add("--stride", **seconds, help="seconds from window to window (default: half a window)")
+    add("--threshold", type=float, default=0.5, help="probability from which a window has a label (default 0.5)")
+    add("--shortest", **seconds, help="seconds of a segment at least (default: any)")
+    add("--adapt", metavar="NAME", help="adaptation: batchnorm, recentre, tent, sar (TEST.ADAPT)")
+    add("--adapt-split", metavar="SPLIT", help="what it adapts to: a split of the configuration")
+    add("--pool", nargs="+", default=[], metavar="PATH", help="or videos, folders, lists (default: the videos)")
     cli.add_plugin_argument(parser)
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY VALUE", help="overrides of the configuration")
+    add("--set", nargs="+", default=[], metavar="KEY VALUE", help="overrides of the configuration")
     return parser.parse_args()
 
 

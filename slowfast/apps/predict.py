@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from fvcore.common.config import CfgNode
 from PIL import Image, ImageDraw
 from torch import nn
@@ -23,7 +24,8 @@ from slowfast.lists.endings import find_files
 from slowfast.lists.records import read_list
 from slowfast.transforms.gamma import apply_gamma
 from slowfast.utils.errors import InputError
-from slowfast.utils.files import fitting_name, printable
+from slowfast.utils.files import fitting_name, printable, write_json
+from slowfast.utils.progress import Progress
 from slowfast.utils.scores import probabilities
 from slowfast.video.stream import ASSUMED_FPS, StreamedVideo
 from slowfast.video.writer import write_h264
@@ -105,15 +107,11 @@ def predict_files(
         InputError: when sources, weights or pool are wrong, or no score is finite.
     """
     videos = find_videos(sources)
-    if not checkpoint.exists():
-        raise InputError(f"{checkpoint}: the checkpoint does not exist")
-    if pool and not cfg.TEST.ADAPT:
-        raise InputError("a pool is given but no adaptation: add --adapt NAME (TEST.ADAPT)")
     with process_setup(cfg) as device:
-        predictor = Predictor.load(cfg, checkpoint, device)
+        predictor = load_predictor(cfg, checkpoint, device, pool)
         paths = [path for _, path in videos]
         lights = choose_light(cfg, paths, gamma)
-        network = _adapted(predictor, pool, paths, gamma) if cfg.TEST.ADAPT else predictor.network
+        network = adapted_network(predictor, pool, paths, gamma)
         loader = build_file_loader(cfg, paths, [name for name, _ in videos], [light.gamma for light in lights])
         loader.max_failed = 1.0
         views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
@@ -140,9 +138,26 @@ def predict_files(
     ]
 
 
-def _adapted(predictor: Predictor, pool: Sequence[Path], paths: Sequence[Path], gamma: float | None) -> nn.Module:
-    """Return the network adapted to a pool, to TEST.ADAPT_SPLIT, or to the videos themselves."""
+def load_predictor(cfg: CfgNode, checkpoint: Path, device: torch.device, pool: Sequence[Path] = ()) -> Predictor:
+    """Return a trained network.
+
+    Raises:
+        InputError: when weights or pool are wrong.
+    """
+    if not checkpoint.exists():
+        raise InputError(f"{checkpoint}: the checkpoint does not exist")
+    if pool and not cfg.TEST.ADAPT:
+        raise InputError("a pool is given but no adaptation: add --adapt NAME (TEST.ADAPT)")
+    return Predictor.load(cfg, checkpoint, device)
+
+
+def adapted_network(
+    predictor: Predictor, pool: Sequence[Path], paths: Sequence[Path], gamma: float | None
+) -> nn.Module:
+    """Return the network, with TEST.ADAPT adapted to a pool, to TEST.ADAPT_SPLIT, or to the videos themselves."""
     cfg = predictor.cfg
+    if not cfg.TEST.ADAPT:
+        return predictor.network
     adaptation = find_adaptation(cfg, cfg.TEST.ADAPT, predictor.model)
     if cfg.TEST.ADAPT_SPLIT and not pool:
         return predictor.adapted(adaptation, predictor.pool(adaptation, cfg.TEST.ADAPT_SPLIT, gamma=gamma))
@@ -192,6 +207,19 @@ def table(answers: Sequence[Answer], top: int) -> str:
         lines += [f"  cannot be read: {answer.error}"] if answer.error else []
         lines += [f"  read in part: {answer.note}"] if answer.note else []
     return "\n".join(lines)
+
+
+def write_answers(answers: Sequence[Answer], top: int, json: Path | None, copies: Path | None) -> int:
+    """Print the answers, write them as JSON and into copies where that is wanted; return how many are none."""
+    print(table(answers, top))
+    if json:
+        write_json(json, [answer.as_dict(top) for answer in answers])
+    if copies:
+        progress, names = Progress(len(answers), "writing clips"), {answer.name for answer in answers}
+        for answer in answers:
+            render(answer, copies, names)
+            progress.update()
+    return sum(bool(answer.error) for answer in answers)
 
 
 def render(answer: Answer, folder: Path, names: Collection[str] = ()) -> Path | None:

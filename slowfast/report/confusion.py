@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.report.data import StepResult
-from slowfast.report.svg import confusion_plot
+from slowfast.report.svg import confusion_plot, standalone
 from slowfast.utils.files import write_text
 
 _STYLE = (
-    "<style>svg{background:#fff;font-family:sans-serif}.tiny{fill:#444;font-size:8.5px}.right{fill:#15803d}"
-    ".wrong{fill:#c0262d}.frame{fill:none;stroke:#bbb}</style>"
+    "svg{background:#fff;font-family:sans-serif}.tiny{fill:#444;font-size:8.5px}.right{fill:#15803d}"
+    ".wrong{fill:#c0262d}.frame{fill:none;stroke:#bbb}"
 )
 
 
@@ -36,6 +36,5 @@ def write_confusion(stem: str | Path, matrix_KK: np.ndarray, class_names: Sequen
     rows.writerows([name, *counts_K] for name, counts_K in zip(class_names, np.asarray(matrix_KK).tolist()))
     write_text(table, text.getvalue())
     plot = confusion_plot(StepResult(stem.name, np.empty(0), matrix_KK), class_names)
-    plot = plot.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    write_text(picture, plot.replace(">", f">{_STYLE}", 1))
+    write_text(picture, standalone(plot, _STYLE))
     return table, picture

@@ -204,3 +204,10 @@ def _svg(style: str, width: float, height: float, label: str, parts: list[str]) 
         f'<svg class="{style}" viewBox="0 0 {width:g} {height:g}" style="--w:{width:g}px" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
+
+
+def standalone(plot: str, style: str) -> str:
+    """Return a drawing as the content of a file of its own, with its style sheet."""
+    return plot.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace(
+        ">", f"><style>{style}</style>", 1
+    )

@@ -1,9 +1,11 @@
 """Exit codes and error messages shared by every command."""
 
 import argparse
+import contextlib
 import errno
 import functools
 import io
+import math
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -74,6 +76,18 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def above_zero(text: str) -> float:
+    """Return a finite number above 0 (for `type=` of an argument).
+
+    Raises:
+        argparse.ArgumentTypeError: when it is none.
+    """
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
 
 
 def run(main: Callable[[], int | None]) -> None:

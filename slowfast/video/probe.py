@@ -85,3 +85,8 @@ def probe(path: str | Path, backend: str = "pyav", timeout: float = DEFAULT_TIME
         problems=problems,
         histogram=tuple((counts / counts.sum()).tolist()),
     )
+
+
+def mean_grey(frame_HWC: np.ndarray) -> float:
+    """Return the mean grey level of every fourth pixel of a uint8 frame, 0 to 255."""
+    return float((frame_HWC[::4, ::4] @ _GREY_WEIGHTS).mean())
