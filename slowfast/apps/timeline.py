@@ -95,8 +95,8 @@ def write_timelines(
     shortest: float = 0.0,
     gamma: float | None = None,
     pool: Sequence[Path] = (),
-) -> tuple[str, int, int]:
-    """Write `NAME.csv`, `NAME_segments.csv` and `NAME.svg` for every video.
+) -> tuple[int, int]:
+    """Write `NAME.csv`, `NAME_segments.csv` and `NAME.svg` for every video, and print its segments.
 
     Args:
         cfg: the network and its input.
@@ -111,29 +111,30 @@ def write_timelines(
         pool: what to adapt to, see `predict_files`.
 
     Returns:
-        The segments of all videos as text, how many videos cannot be read, and of how many.
+        How many videos cannot be read, and of how many.
     """
     videos, names = find_videos(sources), class_names(cfg)
-    lines, failed = [], 0
+    failed = 0
     with process_setup(cfg) as device:
         predictor = load_predictor(cfg, checkpoint, device, pool)
         scorer = Scorer(predictor, adapted_network(predictor, pool, [path for _, path in videos], gamma))
         for name, path in videos:
-            lines.append(name)
+            print(name)
             try:
                 timeline = read_timeline(cfg, scorer, path, window=window, stride=stride, gamma=gamma)
             except VideoError as error:
-                lines.append(f"  cannot be read: {error.reason}")
+                print(f"  cannot be read: {error.reason}")
                 failed += 1
                 continue
             segments = timeline.segments(names, threshold, shortest)
             _write(folder / name.lstrip("/"), name, timeline, names, segments)
-            lines += [f"  {timeline.note}"] if timeline.note else []
-            lines += [
-                f"  {format_seconds(part.start)} to {format_seconds(part.end)}  {100 * part.score:5.1f} %  {part.label}"
-                for part in segments
-            ] or ["  no segment"]
-    return "\n".join(lines), failed, len(videos)
+            print("\n".join([f"  {timeline.note}", *map(_as_text, segments)]), flush=True)
+    return failed, len(videos)
+
+
+def _as_text(part: Segment) -> str:
+    """Return a segment as a line."""
+    return f"  {format_seconds(part.start)} to {format_seconds(part.end)}  {100 * part.score:5.1f} %  {part.label}"
 
 
 def _write(stem: Path, title: str, timeline: Timeline, names: Sequence[str], segments: Sequence[Segment]) -> None:

@@ -78,6 +78,8 @@ def orientation_of(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
 
 def words(error: Exception) -> str:
     """Return the message of an error without number and path."""
+    if isinstance(error, av.error.ExitError):
+        return "no data came in time"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

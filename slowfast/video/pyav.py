@@ -30,7 +30,7 @@ _SEEK_WORTH = 8
 # Frames per second up to which a rate is believed that equals the unit of the timestamps (FLV and live Matroska: 1000).
 _HIGHEST_RATE = 300
 # From PyAV 19 on tags in any encoding are borne with, and there is no such argument any more.
-_TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+TAGS = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class PyAVVideo:
@@ -47,7 +47,7 @@ class PyAVVideo:
 
     def __init__(self, path: str | Path, *, timeout: float = DEFAULT_TIMEOUT, hold_bytes: int = HOLD_BYTES) -> None:
         self.path = str(path)
-        self.problems = ""
+        self.problems = self.broken = ""
         self._timeout, self._hold_bytes = timeout, hold_bytes
         self._held: list[av.VideoFrame] | None = None
         self._length: int | None = None
@@ -163,6 +163,19 @@ class PyAVVideo:
         begun, self._begun = self._begun, None
         return begun if begun is not None else self._frames()
 
+    def _packets(self, container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
+        """Yield packets up to the end of what the container still gives; `broken` says why it gives no more."""
+        demuxer = container.demux(stream)
+        while True:
+            try:
+                packet = next(demuxer)
+            except StopIteration:
+                return
+            except av.error.FFmpegError as error:
+                self.broken = words(error)
+                return
+            yield packet
+
     def _frames(self) -> Iterator[av.VideoFrame]:
         """Yield every frame that can be decoded, in the decoder's output order, and note what could not.
 
@@ -174,7 +187,7 @@ class PyAVVideo:
         container, self._container = self._container or self._open(), None
         with container:
             stream = _one_thread(_video_stream(container, self.path))
-            for packet in _packets(container, stream):
+            for packet in self._packets(container, stream):
                 frames = tally.decode(packet)
                 spent += time.monotonic() - since
                 if spent > self._timeout:
@@ -185,7 +198,8 @@ class PyAVVideo:
                 since = time.monotonic()
             if tally.frames == 0:
                 raise VideoError(
-                    self.path, f"not one frame can be decoded ({tally.reason or 'frame data are missing'})"
+                    self.path,
+                    f"not one frame can be decoded ({tally.reason or self.broken or 'frame data are missing'})",
                 )
             self.problems = folder_problems(self.path) or tally.problems(stream)
 
@@ -303,7 +317,7 @@ def open_container(path: str | Path) -> av.container.InputContainer:
     """Open a container; only local files may be read, also by play lists, and tags in any encoding are borne with."""
     if os.path.isdir(path):
         return open_frames(path)
-    return av.open(f"file:{os.path.abspath(path)}", options={"protocol_whitelist": "file"}, **_TAGS)
+    return av.open(f"file:{os.path.abspath(path)}", options={"protocol_whitelist": "file"}, **TAGS)
 
 
 def _one_thread(stream: av.VideoStream) -> av.VideoStream:
@@ -344,17 +358,6 @@ def _codec_tag(path: str) -> str:
         av.logging.set_skip_repeated(skip)
     match = re.search(r"Video: none \((\S+)", " ".join(text for _, _, text in entries))
     return repr(match[1]) if match else "(unknown codec)"
-
-
-def _packets(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.Packet]:
-    """Yield packets up to the end of what the container still gives."""
-    demuxer = container.demux(stream)
-    while True:
-        try:
-            packet = next(demuxer)
-        except (StopIteration, av.error.FFmpegError):
-            return
-        yield packet
 
 
 def _fps_of(stream: av.VideoStream) -> float:

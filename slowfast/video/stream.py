@@ -45,7 +45,13 @@ class StreamedVideo(PyAVVideo):
 
     Raises:
         VideoError: when the file is missing, damaged, or holds no video.
+
+    Attributes:
+        live: frames come at their own pace and do not wait for the reader.
+        broken: why it gave no more, when that was not its end.
     """
+
+    live = False
 
     def __init__(self, path: str | Path) -> None:
         path = find_file(path)

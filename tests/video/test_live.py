@@ -1,0 +1,84 @@
+"""Sources that are no files: what comes from them, and what is said when nothing does."""
+
+import os
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from slowfast.utils.errors import InputError
+from slowfast.video import VideoError
+from slowfast.video.live import open_source
+from slowfast.video.writer import write_h264
+
+from .making import noise, write
+from .sources import serving
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two seconds as MPEG-TS, and as MP4 with its index first."""
+    folder = tmp_path_factory.mktemp("sources")
+    first = write(folder / "a.ts", noise(50))
+    write_h264(folder / "a.mp4", noise(50), fps=25, crf=23, faststart=True)
+    return first, folder / "a.mp4"
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_an_address_gives_the_frames_of_its_file(clips, kind):
+    data = clips[kind].read_bytes()
+    with serving(data, length=len(data)) as address:
+        times, images = zip(*((frame.time, frame.rgb()) for frame in open_source(address).frames()))
+    expected = list(open_source(str(clips[kind])).frames())
+    np.testing.assert_allclose(times, [frame.time for frame in expected])
+    assert len(images) == 50 and all(np.array_equal(image, frame.rgb()) for image, frame in zip(images, expected))
+
+
+def test_what_has_no_duration_is_live(clips):
+    with serving(clips[0].read_bytes()) as address:
+        assert open_source(address).live
+    assert not open_source(str(clips[0])).live
+
+
+def test_a_source_that_breaks_off_says_so(clips):
+    data = clips[0].read_bytes()
+    with serving(data[: len(data) // 2], length=len(data)) as address:
+        video = open_source(address, patience=1.0)
+        assert 5 < len(list(video.frames())) < 45
+    assert video.broken or video.problems
+
+
+def test_sources_that_never_begin_are_one_sentence(clips):
+    with serving(b"", silent=True) as address:
+        since = time.monotonic()
+        with pytest.raises(VideoError, match="no data came in time"):
+            open_source(address, patience=0.5)
+        assert time.monotonic() - since < 5
+    with serving(b"") as address, pytest.raises(VideoError, match="404"):
+        open_source(address.replace("clip", "none"))
+    with serving(b"no video at all" * 100) as address, pytest.raises(VideoError, match="no video comes from there"):
+        open_source(address)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(VideoError, match="refused") as caught:
+            open_source(f"http://me:secret@127.0.0.1:{free.getsockname()[1]}/clip")
+    assert "secret" not in str(caught.value) and "127.0.0.1" in str(caught.value)
+
+
+def test_kinds_of_sources(tmp_path):
+    with pytest.raises(InputError, match="file:// is not supported"):
+        open_source("file:///etc/passwd")
+    with pytest.raises(VideoError, match="no video comes from there"):
+        open_source("/dev/null")
+    with pytest.raises(VideoError, match="does not exist"):
+        open_source(str(tmp_path / "none.mp4"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(VideoError, match="no regular file"):
+        open_source(str(tmp_path / "pipe"))
+
+
+def test_a_play_list_opens_no_file_of_this_machine(clips):
+    text = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{clips[0]}\n#EXT-X-ENDLIST\n".encode()
+    with serving(text, length=len(text)) as address, pytest.raises(VideoError):
+        open_source(f"{address}.m3u8", patience=2.0)
