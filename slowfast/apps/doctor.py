@@ -18,7 +18,7 @@ from slowfast.datasets.loader import list_separators
 from slowfast.demo.encoding import write_h264
 from slowfast.lists.records import read_list
 from slowfast.utils.errors import InputError
-from slowfast.utils.gpu import find_gpu
+from slowfast.utils.gpu import find_gpu, has_mac_gpu
 from slowfast.utils.paths import REPO_ROOT, repo_path
 from slowfast.video import VideoError, open_video
 
@@ -106,7 +106,8 @@ def _gpu() -> Finding:
     if reason:
         return Finding("gpu", "problem", reason, "install the driver that this torch needs, or a torch for this driver")
     if not found:
-        return Finding("gpu", "note", "none: everything runs on the CPU", "full-size training needs GPUs")
+        what = "that of a Mac (mps) is not used" if has_mac_gpu() else "none"
+        return Finding("gpu", "note", f"{what}: everything runs on the CPU", "full-size training needs GPUs")
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return Finding("gpu", "ok", ", ".join(names))
 

@@ -263,15 +263,20 @@ def _labelled(video: StreamedVideo, gamma: float, names: Sequence[str], share: s
     """
     for frame in video.frames():
         frame_HWC = frame.rgb()
-        size = max(10, frame_HWC.shape[0] // 12)
-        name, font = lettering(names, size)
         bright = Image.fromarray(apply_gamma(frame_HWC, gamma))
-        ImageDraw.Draw(bright).text(
-            (size // 3, size // 3),
-            name + share,
-            fill=(255, 255, 255),
-            font=font,
-            stroke_width=max(1, size // 10),
-            stroke_fill=(0, 0, 0),
-        )
+        caption(bright, names, share)
         yield np.concatenate([frame_HWC, np.asarray(bright)], axis=1)
+
+
+def caption(image: Image.Image, names: Sequence[str], share: str) -> None:
+    """Write the first name that an installed font can write, and what stands behind it, on a picture."""
+    size = max(10, image.height // 12)
+    name, font = lettering(names, size)
+    ImageDraw.Draw(image).text(
+        (size // 3, size // 3),
+        name + share,
+        fill=(255, 255, 255),
+        font=font,
+        stroke_width=max(1, size // 10),
+        stroke_fill=(0, 0, 0),
+    )

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 
+from slowfast.apps import doctor
 from slowfast.utils.gpu import find_gpu, use_gpu
 
 
@@ -43,3 +44,14 @@ def test_a_driver_that_does_not_fit_is_told_and_the_cpu_is_used(driver, caplog):
 def test_a_complaint_about_a_card_that_works_does_not_count(driver, caplog):
     driver(True, "a new card")
     assert find_gpu() == (True, "") and use_gpu(2) and not caplog.records
+
+
+def test_the_gpu_of_a_mac_is_named_and_left_alone(driver, caplog, monkeypatch):
+    driver(False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert not use_gpu(1)
+    (record,) = caplog.records
+    assert "(mps) is not used" in record.getMessage() and "NUM_GPUS 0" in record.getMessage()
+    caplog.clear()
+    assert not use_gpu(0) and not caplog.records
+    assert "that of a Mac (mps) is not used" in str(doctor._gpu())
