@@ -1,7 +1,7 @@
 """Where a network looks: Grad-CAM clips of videos.
 
-Selvaraju et al., "Grad-CAM", ICCV 2017, section 3, on maps over time and space: the last block's output, for networks
-of tokens its input, since behind the last attention only the class token may count.
+Selvaraju et al., "Grad-CAM", ICCV 2017, section 3, on maps over time and space: the output of the last stage with some
+places left, for networks of tokens the input of the last block, since behind its attention the class token may be alone.
 
 Legend: N tokens, D width, K classes; T H W of the clip.
 """
@@ -34,6 +34,8 @@ from slowfast.utils.stop import check_stop
 from slowfast.video.writer import write_h264
 
 _SIDE, _FPS, _CRF = 224, 8.0, 20.0
+# Places along a side below which the map of a stage shows nothing: small networks end in one.
+_LEAST = 3
 # Colours of 0, 1/4 ... 1 of the largest value.
 _HEAT = np.array([[0, 0, 128], [0, 128, 255], [0, 220, 100], [255, 220, 0], [230, 0, 0]], np.float32)
 
@@ -50,12 +52,15 @@ class GradCam:
 
     def __init__(self, model: nn.Module) -> None:
         self._model, self._given = model, None
-        _last_block(model).register_forward_hook(self._keep)
+        for module in _last_blocks(model):
+            module.register_forward_hook(self._keep)
 
     def _keep(self, _module: nn.Module, inputs: tuple, output: Any) -> None:
-        """Keep a map (1, D, T', H', W'), or tokens (1, N, D) and their grid."""
-        is_map = isinstance(output, torch.Tensor) and output.ndim == 5
-        self._given = (output,) if is_map else inputs
+        """Keep a map (1, D, T', H', W') unless it is too small, or tokens (1, N, D) and their grid."""
+        if not isinstance(output, torch.Tensor) or output.ndim != 5:
+            self._given = inputs
+        elif self._given is None or min(output.shape[3:]) >= _LEAST:
+            self._given = (output,)
 
     @torch.enable_grad()
     def __call__(self, clip_CTHW: torch.Tensor, number: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -65,12 +70,11 @@ class GradCam:
             clip_CTHW: network input.
             number: of the class; None: the most likely one.
         """
-        size = clip_CTHW.shape[1:]
+        size, self._given = clip_CTHW.shape[1:], None
         logits_K = self._model(clip_CTHW[None].requires_grad_())[0].float()
         given, *grid = self._given
         number = int(logits_K.argmax()) if number is None else number
         (slope,) = torch.autograd.grad(logits_K[number], given)
-        self._given = None
         if not grid and given.ndim == 3:
             steps = self._model.tubelet_size, self._model.patch_size, self._model.patch_size
             grid = [[length // step for length, step in zip(size, steps)]]
@@ -81,14 +85,14 @@ class GradCam:
         return cam_THW.detach().cpu().numpy(), logits_K.softmax(-1).detach().cpu().numpy()
 
 
-def _last_block(model: nn.Module) -> nn.Module:
-    """Return what is followed by pooling and the head."""
+def _last_blocks(model: nn.Module) -> list[nn.Module]:
+    """Return the last block, for networks whose maps shrink that of each stage."""
     if isinstance(model, UniFormer):
-        return model.stage(3)[-1]
+        return [model.stage(index)[-1] for index in range(4)]
     if isinstance(model, SlowFast):
-        return model.slow.res_nl4
+        return [getattr(model.slow, f"res_nl{index}") for index in range(1, 5)]
     if isinstance(model, MViT | VideoMAE):
-        return model.blocks[-1]
+        return [model.blocks[-1]]
     name = type(model).__name__
     raise InputError(f"{name} has no known last block: Grad-CAM needs MODEL.ARCH uniformer, mvit, sf or videomae")
 

@@ -16,7 +16,7 @@ from slowfast.engine.launch import process_setup
 from slowfast.features.windows import WindowStream
 from slowfast.report.timeline import Segment, timeline_svg
 from slowfast.utils.files import fitting_name, write_text
-from slowfast.utils.progress import Progress, format_seconds
+from slowfast.utils.progress import Progress
 from slowfast.utils.stop import check_stop
 from slowfast.video import VideoError
 from slowfast.video.stream import StreamedVideo
@@ -134,7 +134,7 @@ def write_timelines(
 
 def _as_text(part: Segment) -> str:
     """Return a segment as a line."""
-    return f"  {format_seconds(part.start)} to {format_seconds(part.end)}  {100 * part.score:5.1f} %  {part.label}"
+    return f"  {part.start:.1f} to {part.end:.1f} s  {100 * part.score:5.1f} %  {part.label}"
 
 
 def _write(stem: Path, title: str, timeline: Timeline, names: Sequence[str], segments: Sequence[Segment]) -> None:

@@ -65,7 +65,7 @@ def timeline_svg(
         text = format_seconds(seconds)
         parts.append(f'<text text-anchor="{anchor}" x="{x(seconds):.1f}" y="{_HEIGHT - 10}">{text}</text>')
     for part in segments:
-        tip = f"{part.label}: {format_seconds(part.start)} to {format_seconds(part.end)}, {100 * part.score:.0f} %"
+        tip = f"{part.label}: {part.start:.1f} to {part.end:.1f} s, {100 * part.score:.0f} %"
         parts.append(
             f'<rect x="{x(part.start):.1f}" width="{x(part.end) - x(part.start):.1f}" y="32" height="18" '
             f'fill="{colour.get(part.label, "#888")}"><title>{escape(visible(tip))}</title></rect>'

@@ -41,7 +41,7 @@ def test_maps_of_the_networks(arch):
     clip_CTHW = torch.randn(3, 8, 32, 32)
     cam_THW, probs_K = cam(clip_CTHW, 3)
     assert cam_THW.shape == (8, 32, 32) and cam_THW.min() >= 0 and np.isfinite(cam_THW).all()
-    assert cam_THW.max() <= 1 and cam_THW.std() > 0
+    assert cam_THW.max() <= 1 and cam_THW.std((1, 2)).max() > 0.05  # the last stage of the small ones has one place
     with torch.no_grad():
         np.testing.assert_allclose(probs_K, model(clip_CTHW[None])[0].softmax(-1), atol=1e-6)
     assert not np.array_equal(cam(clip_CTHW, 4)[0], cam_THW)

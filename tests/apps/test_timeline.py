@@ -104,7 +104,7 @@ def test_the_picture_is_well_formed_and_names_are_text():
     lines = [node for node in root.iter() if node.tag.endswith("polyline")]
     assert len(lines) == 6 and all(len(line.get("points").split()) == 800 for line in lines)
     titles = [node.text for node in root.iter() if node.tag.endswith("title")]
-    assert "<b>\\x1b[1m&: 0:00 to 0:09, 50 %" in titles
+    assert "<b>\\x1b[1m&: 0.0 to 9.0 s, 50 %" in titles
 
 
 def test_scores_that_are_not_finite_are_refused(tmp_path):
@@ -131,7 +131,7 @@ def test_command(repo, server, tmp_path):
 
     assert run("--threshold", "0") == 0, log.read_text()
     text = log.read_text()
-    assert "broken.mp4\n  cannot be read" in text and "light, mean grey" in text and "0:00 to 0:01" in text
+    assert "broken.mp4\n  cannot be read" in text and "light, mean grey" in text and "  0.0 to " in text
     made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert made == {f"{name}{end}" for name in ("<a>.mp4", "deep/b.mp4") for end in (".csv", "_segments.csv", ".svg")}
     rows = list(csv.reader((tmp_path / "out/deep/b.mp4.csv").open()))
