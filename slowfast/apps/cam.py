@@ -1,7 +1,7 @@
 """Where a network looks: Grad-CAM clips of videos.
 
 Selvaraju et al., "Grad-CAM", ICCV 2017, section 3, on maps over time and space: the output of the last stage with some
-places left, for networks of tokens the input of the last block, since behind its attention the class token may be alone.
+places left, for networks of tokens the input of the last block: behind its attention the class token may be alone.
 
 Legend: N tokens, D width, K classes; T H W of the clip.
 """
