@@ -1,8 +1,11 @@
 """Frames from files, devices and network addresses as they arrive."""
 
+import functools
 import math
 import os
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,11 +15,14 @@ from slowfast.utils.errors import InputError
 from slowfast.video.picture import words
 from slowfast.video.pyav import TAGS, PyAVVideo
 from slowfast.video.reader import VideoError
-from slowfast.video.stream import StreamedVideo
+from slowfast.video.stream import StreamedFrame, StreamedVideo
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp")
 # What an address may lead to: no play list opens files of this machine.
 _ALLOWED = "rtp,udp,tcp,tls,srtp,http,https,httpproxy,crypto"
+_OPTIONS = {"protocol_whitelist": _ALLOWED, "rtsp_transport": "tcp", "overrun_nonfatal": "1"}
+# JPEG after JPEG, as many cameras send them: FFmpeg supposes 25 a second, so the times of arrival count.
+_NO_CLOCK = "mpjpeg"
 
 
 def open_source(source: str, patience: float = 15.0) -> StreamedVideo:
@@ -52,15 +58,23 @@ class LiveVideo(StreamedVideo):
 
     def _open(self) -> av.container.InputContainer:
         """Open the source; without a duration it is live."""
-        network = {"protocol_whitelist": _ALLOWED, "rtsp_transport": "tcp", "overrun_nonfatal": "1"}
-        how = {"format": "v4l2"} if self._is_device else {"options": network}
+        how = {"format": "v4l2"} if self._is_device else {"options": dict(_OPTIONS)}
         try:
             container = av.open(self._source, timeout=self._patience, **how, **TAGS)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise VideoError(self.path, f"no video comes from there ({words(error)})") from None
-        self.live = container.duration is None
+        self.live, self._has_clock = container.duration is None, container.format.name != _NO_CLOCK
         self.claimed_seconds = (container.duration or 0) / av.time_base
         return container
+
+    def frames(self) -> Iterator[StreamedFrame]:
+        """Yield all frames with their times, see `StreamedVideo`; those of arrival where the source tells none."""
+        if self._has_clock:
+            yield from super().frames()
+            return
+        begun = time.monotonic()
+        for frame in self._all_frames():
+            yield StreamedFrame(time.monotonic() - begun, functools.partial(self.picture.rgb, frame))
 
 
 def _without_login(source: str) -> str:

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextlib.contextmanager
-def serving(data: bytes, *, length: int | None = None, seconds: float = 0.0, silent: bool = False):
+def serving(data: bytes, *, length: int | None = None, seconds: float = 0.0, silent: bool = False, kind="video/mp2t"):
     """Yield the address of a server that sends `data` over some seconds, claiming a length or none."""
     done = threading.Event()
 
@@ -19,7 +19,7 @@ def serving(data: bytes, *, length: int | None = None, seconds: float = 0.0, sil
                 done.wait(20)
                 return
             self.send_response(200 if self.path.startswith("/clip") else 404)
-            self.send_header("Content-Type", "video/mp2t")
+            self.send_header("Content-Type", kind)
             # FFmpeg takes the end of what has neither a length nor chunks for a break.
             how = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
             self.send_header(*how)

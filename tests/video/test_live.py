@@ -1,11 +1,13 @@
 """Sources that are no files: what comes from them, and what is said when nothing does."""
 
+import io
 import os
 import socket
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from slowfast.utils.errors import InputError
 from slowfast.video import VideoError
@@ -33,6 +35,20 @@ def test_an_address_gives_the_frames_of_its_file(clips, kind):
     expected = list(open_source(str(clips[kind])).frames())
     np.testing.assert_allclose(times, [frame.time for frame in expected])
     assert len(images) == 50 and all(np.array_equal(image, frame.rgb()) for image, frame in zip(images, expected))
+
+
+def test_a_camera_that_sends_picture_after_picture_has_the_clock_of_arrival():
+    parts = []
+    for level in range(40):
+        image = io.BytesIO()
+        Image.fromarray(np.full((48, 64, 3), 6 * level, np.uint8)).save(image, "JPEG")
+        data = image.getvalue()
+        parts.append(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(data), data))
+    with serving(b"".join(parts), seconds=3.0, kind="multipart/x-mixed-replace; boundary=frame") as address:
+        video = open_source(address)
+        times = [frame.time for frame in video.frames()]
+    assert video.live and len(times) == 40 and times == sorted(times)
+    assert 2.0 < times[-1] < 4.5  # at the 25 a second that FFmpeg supposes it would be 1.6
 
 
 def test_what_has_no_duration_is_live(clips):
