@@ -91,7 +91,6 @@ class Windows:
                 return None
             start, dropped, self._next = number * self.slide.plan.stride, number - self._next, number + 1
             frames = [self._held[index] for index in self.slide.plan.frames_of(start, self._count).tolist()]
-            self._forget(self._next * self.slide.plan.stride)
             self._changed.notify()
         end = min(frames[0].time + self.slide.seconds, self._count / self.slide.rate)
         clip_CTHW = torch.cat([frame.clip_CTHW for frame in frames], 1)
@@ -136,13 +135,9 @@ class Windows:
             if plan.uses(self._count):
                 self._held[self._count] = _Held(self._latest[1], frame.time, came)
             self._count += 1
-            self._forget(self._count - ahead)
+            for index in [index for index in self._held if index < self._count - ahead]:
+                del self._held[index]
             self._changed.notify()
-
-    def _forget(self, first: int) -> None:
-        """Drop the frames before one."""
-        for index in [index for index in self._held if index < first]:
-            del self._held[index]
 
 
 def predict_stream(
