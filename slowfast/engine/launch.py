@@ -19,14 +19,13 @@ from slowfast.engine.checkpoint import load_checkpoint, rng_state, save_checkpoi
 from slowfast.engine.parents import Origin, complete_record, origin_of_training
 from slowfast.engine.predictor import check_adaptations, test
 from slowfast.engine.preflight import check_inputs, explain_memory, explain_sizes
-from slowfast.engine.run import BEST, prepare_folder, start_over
+from slowfast.engine.run import BEST, held_folder, prepare_folder, start_over
 from slowfast.ensemble.provenance import unworthy
 from slowfast.models import build_model, load_starting_weights
 from slowfast.models.accelerate import accelerate
 from slowfast.parents.record import commit, versions
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
-from slowfast.utils.lock import folder_lock
 from slowfast.utils.logging import setup_logging
 from slowfast.utils.paths import repo_path
 from slowfast.utils.stop import stop_signals
@@ -53,7 +52,7 @@ def run_experiment(cfg: CfgNode) -> None:
                 check_training(cfg, model, device)
         if cfg.TEST.ENABLE:
             check_adaptations(cfg, model)
-        distributed.from_main(lambda: stack.enter_context(folder_lock(output)))
+        distributed.from_main(lambda: stack.enter_context(held_folder(output)))
         setup_logging(output, main_process=distributed.is_main())
         made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
         logger.info("%s (commit %s, %s)", " ".join(sys.argv), commit(), made_with)

@@ -4,6 +4,8 @@ import contextlib
 import logging
 import math
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from slowfast.parents.record import record_path
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import remove_leftovers, write_text
+from slowfast.utils.lock import folder_lock
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,8 @@ METRICS = "metrics.jsonl"
 RESOLVED = "config.yaml.resolved"
 TESTED = "config.test.yaml.resolved"
 CURVES = "tensorboard"
+# What a run writes before it has a result.
+_PREPARED = {".lock", "stdout.log", RESOLVED, TESTED, CURVES}
 
 
 class Mean:
@@ -94,6 +99,22 @@ class RunState:
         self.epoch += self.phase == "train"
         self.best = dict(state.get("best", {}))
         self.means.load_state_dict(state.get("means") or Mean().state_dict())
+
+
+@contextlib.contextmanager
+def held_folder(output: Path) -> Iterator[None]:
+    """Hold the folder of a run; one that it made itself is gone again when bad input ends it without any result."""
+    made = [path for path in (output, *output.parents) if not path.exists()]
+    with folder_lock(output):
+        try:
+            yield
+        except InputError:
+            if made and {path.name for path in output.iterdir()} <= _PREPARED:
+                shutil.rmtree(output)
+                with contextlib.suppress(OSError):  # a parent that others use by now
+                    for path in made[1:]:
+                        path.rmdir()
+            raise
 
 
 def checkpoints_of(cfg: CfgNode, output: Path) -> CheckpointFolder:

@@ -21,6 +21,11 @@ TEACHER = (
     "TRAIN.STEPS_PER_EPOCH", "4",
 )  # fmt: skip
 
+VIT = (
+    "MODEL.ARCH", "videomae", "VIDEOMAE.EMBED_DIM", "16", "VIDEOMAE.DEPTH", "1", "VIDEOMAE.NUM_HEADS", "2",
+    "BN.USE_PRECISE_STATS", "False",
+)  # fmt: skip
+
 # As a person would write it: two views of unlabelled clips should give the same logits; a running centre is kept.
 OWN = '''
 """Consistency of two strong views."""
@@ -60,6 +65,12 @@ class Twin(Method):
         self.centre_K.lerp_(second.detach().mean(0), 0.1)
         return loss + self.weight * distance, {**measured, "distance": distance.detach()}
 '''
+
+
+ODD = """
+class Odd(torch.nn.Linear):
+    get_extra_state = set_extra_state = lambda self, state=None: object()
+"""
 
 
 @pytest.fixture
@@ -160,19 +171,55 @@ def test_a_state_without_the_teacher_is_refused(run, tmp_path):
         ('("strong", "strong2")', '("strong", "strong")', "the views strong, strong are asked for"),
         ("self.scale =", "self.again = network; self.scale =", "keeps 'again' and 'network', which are one network"),
         ("import torch\n", "import nothing_like_it\n", "line 4, does not import (ModuleNotFoundError"),
+        ("self.scale =", "self.odd = Odd(2, 2); self.scale =", "keeps 'odd', whose state '_extra_state' is a object"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_before_anything_is_written(old, new, words, plugin, run, tmp_path):
-    assert run("out", *plugin((OWN % "three").replace(old, new, 1))) == 2
+    assert run("out", *plugin((OWN % "three").replace(old, new, 1) + ODD)) == 2
+    assert words in run.log("out") and "Traceback" not in run.log("out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("opts", "words"),
+    [
+        (("TRAIN.BATCH_SIZE", "10"), "9 rows, fewer than one batch of 10"),
+        (("MEAN_TEACHER.SPLIT", "dusk"), "the split 'dusk' is unknown"),
+        ((*VIT, "TEST.ENABLE", "True", "TEST.ADAPT", "batchnorm"), "TEST.ADAPT batchnorm has nothing to adapt"),
+    ],
+)
+def test_pools_and_adaptations_that_cannot_be_leave_nothing(opts, words, run, tmp_path):
+    assert run("out", *TEACHER, *TRAIN, *opts) == 2
     assert words in run.log("out") and "Traceback" not in run.log("out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["lr", "epoch", "iter", "split", "_type"])
-def test_reserved_names_are_refused_before_anything_is_recorded(name, plugin, run, tmp_path):
-    assert run("out", *plugin(OWN % name)) == 2
-    assert f"measures {name!r}, a name that every record has already" in run.log("out")
-    assert not (tmp_path / "out/metrics.jsonl").exists() and not list((tmp_path / "out").rglob("*.pyth"))
+def test_reserved_names_are_refused_and_nothing_is_left(name, plugin, run, tmp_path):
+    folder = ("OUTPUT_DIR", str(tmp_path / "new/out"))
+    assert run("out", *plugin(OWN % name), "TENSORBOARD.ENABLE", "True", *folder) == 2
+    said = run.log("out")
+    assert f"measures {name!r}, a name that every record has already" in said and "Traceback" not in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_reserved_names_in_two_processes_leave_nothing(plugin, pair, tmp_path):
+    assert 2 in pair("out", *plugin(OWN % "lr")), pair.log("out")
+    assert "measures 'lr'" in pair.log("out") + pair.log("out", 1) and not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_was_there_keeps_what_it_held(plugin, run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("mine")
+    assert run("out", *plugin(OWN % "lr")) == 2
+    assert (tmp_path / "out/notes.txt").read_text() == "mine" and (tmp_path / "out/stdout.log").exists()
+
+
+def test_what_was_measured_before_bad_input_stays(plugin, run, tmp_path):
+    count = "        self.calls = getattr(self, 'calls', 0) + 1\n        measures ="
+    late = (OWN % "three").replace("        measures =", count).replace('"three"', '"three" if self.calls < 3 else "lr"')
+    assert run("out", *plugin(late)) == 2 and "measures 'lr'" in run.log("out")
+    assert lines(tmp_path / "out", "train_iter")
 
 
 @pytest.fixture
