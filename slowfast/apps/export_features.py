@@ -20,7 +20,6 @@ from slowfast.utils.files import atomic_write, fitting_name, printable, write_js
 from slowfast.utils.progress import Progress
 
 Entry = dict[str, Any]
-FORMATS = ("actionformer", "opentad", "npy")
 # Seconds that a feature may lie beside its time, where half a stride is less.
 _LATE = 0.1
 # Bytes of a key; endings follow.

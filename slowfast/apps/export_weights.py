@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,37 +10,15 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from slowfast.models.naming import TORCHVISION, VIDEOMAE, rename, undoing
 from slowfast.models.network import Network
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write
 
 State = dict[str, Tensor]
 
-_TO_TORCHVISION = (
-    (r"^patch_embed\.proj\.", "conv_proj."),
-    (r"^cls_token$", "pos_encoding.class_token"),
-    (r"^pos_embed_(spatial|temporal|class)$", r"pos_encoding.\1_pos"),
-    (r"\.attn\.proj\.", ".attn.project.0."),
-    (r"\.attn\.pool_([qkv])\.", r".attn.pool_\1.pool."),
-    (r"\.attn\.norm_([qkv])\.", r".attn.pool_\1.norm_act.0."),
-    (r"\.mlp\.fc1\.", ".mlp.0."),
-    (r"\.mlp\.fc2\.", ".mlp.3."),
-    (r"^(blocks\.\d+)\.proj\.", r"\1.project."),
-    (r"^head\.projection\.", "head.1."),
-)
-_TO_VIDEOMAE = (
-    (r"^patch_embed\.proj\.", "videomae.embeddings.patch_embeddings.projection."),
-    (r"^blocks\.(\d+)\.", r"videomae.encoder.layer.\1."),
-    (r"\.attn\.proj\.", ".attention.output.dense."),
-    (r"\.attn\.", ".attention.attention."),
-    (r"\.mlp\.fc1\.", ".intermediate.dense."),
-    (r"\.mlp\.fc2\.", ".output.dense."),
-    (r"\.norm1\.", ".layernorm_before."),
-    (r"\.norm2\.", ".layernorm_after."),
-    (r"^norm\.", "videomae.layernorm."),
-    (r"^head\.", "classifier."),
-)
 _ORIGINAL_KEYS = {"mvit": "model_state", "sf": "model", "videomae": "model"}
+_TRUNK = ("embeddings.", "encoder.", "layernorm.")  # of a VideoMAE of transformers
 _PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
 
 
@@ -120,9 +97,8 @@ def _videomae_folder(cfg: CfgNode, model: Network, folder: Path) -> None:
     if keys.INIT_VALUES or keys.LEARNABLE_POS_EMBED:
         raise InputError("transformers' VideoMAE has no VIDEOMAE.INIT_VALUES and no VIDEOMAE.LEARNABLE_POS_EMBED")
     state = {}
-    for name, tensor in model.state_dict().items():
-        for pattern, replacement in _TO_VIDEOMAE:
-            name = re.sub(pattern, replacement, name)
+    for name, tensor in rename(model.state_dict(), undoing(VIDEOMAE)).items():
+        name = f"videomae.{name}" if name.startswith(_TRUNK) else name
         parts = {name: tensor}
         if name.endswith(".qkv.weight"):
             start = name.removesuffix("qkv.weight")
@@ -154,11 +130,7 @@ def _to_torchvision(cfg: CfgNode, state: State) -> State:
         raise InputError(
             "torchvision's MViT has MVIT.CLS_EMBED_ON, MVIT.SEP_POS_EMBED and no MVIT.NECK_BN, unlike this network"
         )
-    renamed = {}
     for name, tensor in state.items():
         if name == "cls_token" or name.startswith("pos_embed_"):
-            tensor = tensor[0, 0] if tensor.shape[1] == 1 and "spatial" not in name else tensor[0]
-        for pattern, replacement in _TO_TORCHVISION:
-            name = re.sub(pattern, replacement, name)
-        renamed[name] = tensor
-    return renamed
+            state[name] = tensor[0, 0] if tensor.shape[1] == 1 and "spatial" not in name else tensor[0]
+    return rename(state, undoing(TORCHVISION))

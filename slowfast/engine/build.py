@@ -185,9 +185,7 @@ def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.
     ]
     if cfg.TENSORBOARD.ENABLE and distributed.is_main():
         hooks.append(Curves(output / CURVES))
-    evaluators = [
-        (split, build_evaluator(cfg, split, validation_role(split), device)) for split in cfg.TRAIN.EVAL_SPLITS
-    ]
+    evaluators = [(split, build_evaluator(cfg, split, "val", device)) for split in cfg.TRAIN.EVAL_SPLITS]
     for _, evaluator in evaluators:
         evaluator.loader = stored(evaluator.loader)
     return Trainer(
@@ -287,11 +285,6 @@ def build_evaluator(
         class_names=class_names(cfg),
         precision=test_precision(cfg, device),
     )
-
-
-def validation_role(split: str) -> str:
-    """Return the role of a split in validation; whether it is light or dark stands in DATA.SPLITS."""
-    return "val"
 
 
 def start_path(cfg: CfgNode, *, needed: bool = True) -> Path | None:

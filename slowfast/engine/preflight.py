@@ -14,7 +14,7 @@ from slowfast.datasets.loader import build_loader, build_pool_loader, list_separ
 from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import PSEUDO_SPLIT, remarks
 from slowfast.engine.adapt import ADAPTATIONS
-from slowfast.engine.build import build_train_loader, resolve_tests, start_path, validation_role
+from slowfast.engine.build import build_train_loader, resolve_tests, start_path
 from slowfast.engine.methods.base import reads_of
 from slowfast.ensemble.provenance import check_table
 from slowfast.lists.records import ClipRecord, VideoList
@@ -124,7 +124,7 @@ def _needed_splits(cfg: CfgNode) -> Iterator[tuple[str, str, bool]]:
     if cfg.TRAIN.ENABLE:
         if cfg.BN.USE_PRECISE_STATS:
             yield cfg.BN.ADAPT_SPLIT, "bn", True
-        yield from ((split, validation_role(split), False) for split in cfg.TRAIN.EVAL_SPLITS)
+        yield from ((split, "val", False) for split in cfg.TRAIN.EVAL_SPLITS)
     if cfg.TEST.ENABLE:
         for setting in resolve_tests(cfg):
             yield setting.split, "test", False

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,10 +111,15 @@ def held_folder(output: Path) -> Iterator[None]:
         except InputError:
             if made and {path.name for path in output.iterdir()} <= _PREPARED:
                 shutil.rmtree(output)
-                with contextlib.suppress(OSError):  # a parent that others use by now
-                    for path in made[1:]:
-                        path.rmdir()
+                _remove_empty(made[1:])
             raise
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, inner ones first, up to one that others use by now."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def checkpoints_of(cfg: CfgNode, output: Path) -> CheckpointFolder:

@@ -118,8 +118,3 @@ def calibrate(voters: Sequence[np.ndarray], method: str = "agreement") -> tuple[
         for probs_NK, temperature in zip(voters, temperatures)
     ]
     return scaled, temperatures
-
-
-def mean_of(voters: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean of the voters' probabilities, float64 (N, K); NaN where a voter has none."""
-    return np.mean(np.stack(voters), axis=0)

@@ -9,8 +9,6 @@ from PIL import Image
 from slowfast.transforms import spatial
 from slowfast.transforms.gamma import apply_gamma
 
-RESIZES = ("crop", "squash", "squash_antialias")
-
 
 @dataclass(frozen=True)
 class FramePreprocess:

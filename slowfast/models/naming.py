@@ -6,6 +6,7 @@ torchvision, SlowFast of AlphAction and PySlowFast, and Caffe2 blobs.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ def strip_prefixes(state: Mapping[str, Tensor]) -> State:
     return _without_leading(bare, len(_LEADING))
 
 
-def _rename(state: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...]) -> State:
+def rename(state: Mapping[str, Tensor], rules: Sequence[tuple[str, Any]]) -> State:
     """Return the state with every name rewritten by all regular expressions in order."""
     renamed = {}
     for name, tensor in state.items():
@@ -55,15 +56,22 @@ def _rename(state: Mapping[str, Tensor], rules: tuple[tuple[str, str], ...]) -> 
     return renamed
 
 
-_HUGGING_FACE = (
-    (r"^videomae\.", ""),
+def undoing(rules: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the rules that undo rules of dots, letters and at most one group that both sides have."""
+    undone = []
+    for pattern, replacement in rules:
+        group = next(iter(re.findall(r"\(.*\)", pattern)), "")
+        start, end = "^" * pattern.startswith("^"), "$" * pattern.endswith("$")
+        back = start + replacement.replace(".", r"\.").replace(r"\1", group) + end
+        undone.append((back, pattern.strip("^$").replace(group or "\0", r"\1").replace(r"\.", ".")))
+    return undone
+
+
+VIDEOMAE = (
     (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
-    (r"^embeddings\.position_embeddings$", "pos_embed"),
     (r"^encoder\.layer\.", "blocks."),
-    (r"\.attention\.attention\.(query|value)\.bias$", lambda m: f".attn.{m[1][0]}_bias"),
-    (r"\.attention\.attention\.([qv]_bias)$", r".attn.\1"),
-    (r"\.attention\.attention\.", ".attn."),
     (r"\.attention\.output\.dense\.", ".attn.proj."),
+    (r"\.attention\.attention\.", ".attn."),
     (r"\.intermediate\.dense\.", ".mlp.fc1."),
     (r"\.output\.dense\.", ".mlp.fc2."),
     (r"\.layernorm_before\.", ".norm1."),
@@ -71,11 +79,17 @@ _HUGGING_FACE = (
     (r"^layernorm\.", "norm."),
     (r"^classifier\.", "head."),
 )
+_HUGGING_FACE = (
+    (r"^videomae\.", ""),
+    (r"^embeddings\.position_embeddings$", "pos_embed"),
+    (r"\.attention\.attention\.(query|value)\.bias$", lambda m: f".attn.{m[1][0]}_bias"),
+    *VIDEOMAE,
+)
 
 
 def _from_hugging_face(state: Mapping[str, Tensor]) -> State:
     """Return VideoMAE weights of `transformers`, query, key and value joined."""
-    renamed = _rename(state, _HUGGING_FACE)
+    renamed = rename(state, _HUGGING_FACE)
     for name in [name for name in renamed if name.endswith(".attn.query.weight")]:
         block = name.removesuffix("query.weight")
         parts = [renamed.pop(f"{block}{part}.weight", None) for part in ("query", "key", "value")]
@@ -84,7 +98,7 @@ def _from_hugging_face(state: Mapping[str, Tensor]) -> State:
     return renamed
 
 
-_TORCHVISION = (
+TORCHVISION = (
     (r"^conv_proj\.", "patch_embed.proj."),
     (r"^pos_encoding\.class_token$", "cls_token"),
     (r"^pos_encoding\.(spatial|temporal|class)_pos$", r"pos_embed_\1"),
@@ -104,7 +118,7 @@ EPSILONS = {"torchvision": ((r"\.attn\.norm_[qkv]$", 1e-6),)}
 
 def _from_torchvision(state: Mapping[str, Tensor]) -> State:
     """Return MViT weights of torchvision, tokens and positions with the axes (1, N, D)."""
-    renamed = _rename(state, _TORCHVISION)
+    renamed = rename(state, TORCHVISION)
     for name, tensor in renamed.items():
         if name == "cls_token" or name.startswith("pos_embed"):
             renamed[name] = tensor.reshape(1, -1, tensor.shape[-1])
@@ -172,7 +186,7 @@ def _block(match: re.Match) -> str:
 
 def _from_pyslowfast(state: Mapping[str, Tensor]) -> State:
     """Return SlowFast weights of PySlowFast, the BatchNorm after a lateral convolution folded into it."""
-    renamed = _rename(state, _PYSLOWFAST)
+    renamed = rename(state, _PYSLOWFAST)
     for stage in range(1, 5):
         parts = [renamed.pop(f"s{stage}_fuse.bn.{part}", None) for part in _BLOB_PARTS_OF_BN]
         renamed.pop(f"s{stage}_fuse.bn.num_batches_tracked", None)

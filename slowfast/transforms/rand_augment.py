@@ -203,27 +203,6 @@ OPERATIONS: dict[str, Operation] = {
 Plan = list[tuple[str, float, int]]
 
 
-def apply_operation(
-    frames_THWC: Frames,
-    name: str,
-    level: float,
-    sign: int = 1,
-    interpolation: str = "bicubic",
-    box: Box | None = None,
-) -> Frames:
-    """Return uint8 frames after one operation.
-
-    Args:
-        frames_THWC: uint8 RGB.
-        name: a key of `OPERATIONS`.
-        level: magnitude 0..10.
-        sign: 1 or -1; operations without a direction ignore it.
-        interpolation: of rotation, shear and translation.
-        box: the part of the result that is wanted, default all.
-    """
-    return apply_plan(frames_THWC, [(name, level, sign)], interpolation, box)
-
-
 def apply_plan(frames_THWC: Frames, plan: Plan, interpolation: str = "bicubic", box: Box | None = None) -> Frames:
     """Return a box of the frames after all operations of a plan; each one works on what the later ones need of it.
 

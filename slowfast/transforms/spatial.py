@@ -76,11 +76,6 @@ def cut(clip_CTHW: torch.Tensor, size: int, top: int, left: int) -> torch.Tensor
     return clip_CTHW[..., top : top + size, left : left + size]
 
 
-def to_float(frames_THWC: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """Return uint8 frames as a normalised float32 clip (C, T, H, W): (v / 255 - mean) / std per channel."""
-    return normalise_(to_planes(frames_THWC).float(), mean, std)
-
-
 def to_planes(frames_THWC: np.ndarray) -> torch.Tensor:
     """Return uint8 frames (T, H, W, 3) as a uint8 tensor (3, T, H, W), contiguous."""
     return torch.from_numpy(np.ascontiguousarray(frames_THWC.transpose(3, 0, 1, 2)))

@@ -6,7 +6,6 @@ import torch
 
 from slowfast.datasets.loader import build_file_loader, build_loader, gamma_of
 from slowfast.datasets.splits import is_light
-from slowfast.engine.build import validation_role
 
 GAMMA = {"SOURCE": 0.9, "TARGET": 0.8, "BN": 0.7, "VAL_BRIGHT": 0.6, "VAL_DARK": 0.5, "TEST": 0.4}
 
@@ -40,7 +39,7 @@ def test_validation_and_test_of_a_light_split_see_the_same_clips(cfg, root):
     def clips(split, role):
         return next(iter(build_loader(cfg, split, role, train=False, views=1, crops=1)))["clips"]
 
-    assert torch.equal(clips("mine", validation_role("mine")), clips("mine", "test"))
+    assert torch.equal(clips("mine", "val"), clips("mine", "test"))
     assert torch.equal(clips("dim", "test"), clips("dim", "val_dark"))
     assert clips("dim", "test").mean() > clips("mine", "test").mean() + 0.5
 

@@ -217,8 +217,8 @@ def test_a_folder_that_was_there_keeps_what_it_held(plugin, run, tmp_path):
 
 def test_what_was_measured_before_bad_input_stays(plugin, run, tmp_path):
     count = "        self.calls = getattr(self, 'calls', 0) + 1\n        measures ="
-    late = (OWN % "three").replace("        measures =", count).replace('"three"', '"three" if self.calls < 3 else "lr"')
-    assert run("out", *plugin(late)) == 2 and "measures 'lr'" in run.log("out")
+    late = (OWN % "three").replace('"three"', '"three" if self.calls < 3 else "lr"')
+    assert run("out", *plugin(late.replace("        measures =", count))) == 2 and "measures 'lr'" in run.log("out")
     assert lines(tmp_path / "out", "train_iter")
 
 

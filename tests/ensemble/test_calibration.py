@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slowfast.ensemble import Predictions
-from slowfast.ensemble.calibration import agreement, calibrate, clip_probabilities, mean_of, temperature_for
+from slowfast.ensemble.calibration import agreement, calibrate, clip_probabilities, temperature_for
 from slowfast.utils.scores import softmax
 
 
@@ -45,7 +45,7 @@ def test_the_scale_of_a_voter_does_not_matter(method):
     scaled, temperatures = calibrate([softmax(scores * s) for scores, s in zip(logits, (0.1, 1, 4))], method)
     assert temperatures[0] < temperatures[1] < temperatures[2]
     if method == "agreement":
-        np.testing.assert_allclose(mean_of(plain), mean_of(scaled), atol=2e-2)
+        np.testing.assert_allclose(np.mean(plain, axis=0), np.mean(scaled, axis=0), atol=2e-2)
     shares = [voter.max(axis=1).mean() for voter in scaled]
     assert np.ptp(shares) < 0.1
 
@@ -58,7 +58,9 @@ def test_a_voter_that_nobody_agrees_with_is_softened():
     scaled, temperatures = calibrate([*good, noise])
     assert agreement([*good, noise])[2] < 0.5
     assert temperatures[2] > 5 * max(temperatures[:2])
-    assert (mean_of(scaled).argmax(axis=1) == truth).mean() > (mean_of([*good, noise]).argmax(axis=1) == truth).mean()
+    assert (np.mean(scaled, axis=0).argmax(axis=1) == truth).mean() > (
+        np.mean([*good, noise], axis=0).argmax(axis=1) == truth
+    ).mean()
 
 
 def test_single_voters_and_missing_rows_stay():
@@ -67,4 +69,4 @@ def test_single_voters_and_missing_rows_stay():
     np.testing.assert_array_equal(scaled[0], probs)
     assert temperatures == [1.0]
     scaled, _ = calibrate([probs, probs])
-    assert np.isnan(mean_of(scaled)[1]).all() and not np.isnan(mean_of(scaled)[[0, 2]]).any()
+    assert np.isnan(np.mean(scaled, axis=0)[1]).all() and not np.isnan(np.mean(scaled, axis=0)[[0, 2]]).any()

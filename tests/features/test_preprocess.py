@@ -8,7 +8,7 @@ from slowfast.config import load_config
 from slowfast.features.build import build_preprocess
 from slowfast.features.preprocess import FramePreprocess
 from slowfast.transforms.gamma import apply_gamma
-from slowfast.transforms.spatial import resize_and_crop, to_float, to_planes
+from slowfast.transforms.spatial import normalise_, resize_and_crop, to_planes
 
 SIZES = {"a": (32, 1), "b": (48, 1), "c": (224, 8)}
 
@@ -40,4 +40,4 @@ def test_the_frame_is_left_alone(resize):
     before = frame.copy()
     square = FramePreprocess(24, resize, (0.45,) * 3, (0.225,) * 3)(frame)
     np.testing.assert_array_equal(frame, before)
-    torch.testing.assert_close(square, to_float(frame[None], (0.45,) * 3, (0.225,) * 3))
+    torch.testing.assert_close(square, normalise_(to_planes(frame[None]).float(), (0.45,) * 3, (0.225,) * 3))

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from slowfast.transforms import rand_augment
-from slowfast.transforms.rand_augment import OPERATIONS, apply_operation, apply_plan, parse_policy
+from slowfast.transforms.rand_augment import OPERATIONS, apply_plan, parse_policy
 
 
 def frames_of(shape, seed=0) -> np.ndarray:
@@ -32,7 +32,7 @@ def test_golden_values(golden):
         if key == "input":
             continue
         name, level, sign = key.split(".")[0], float(key.split(".", 1)[1][:3]), 1 if key.endswith("pos") else -1
-        out = apply_operation(clip_THWC, name, level, sign)
+        out = apply_plan(clip_THWC, [(name, level, sign)])
         assert out.dtype == np.uint8 and out.shape == clip_THWC.shape
         assert np.array_equal(out[0], images[key]) and np.array_equal(out[2], images[key]), key
         checked += 1
@@ -42,8 +42,8 @@ def test_golden_values(golden):
 def test_frames_do_not_influence_each_other():
     frames = frames_of((3, 20, 28, 3))
     for name in OPERATIONS:
-        together = apply_operation(frames, name, 7.0)
-        alone = np.concatenate([apply_operation(frames[i : i + 1], name, 7.0) for i in range(3)])
+        together = apply_plan(frames, [(name, 7.0, 1)])
+        alone = np.concatenate([apply_plan(frames[i : i + 1], [(name, 7.0, 1)]) for i in range(3)])
         assert np.array_equal(together, alone), name
 
 
@@ -89,9 +89,9 @@ def test_extreme_levels():
     for name in OPERATIONS:
         for level in (0.0, 10.0):
             for sign in (1, -1):
-                assert apply_operation(frames, name, level, sign).shape == frames.shape
-    assert not apply_operation(frames, "PosterizeIncreasing", 10.0).any()
-    assert np.array_equal(apply_operation(frames, "SolarizeIncreasing", 10.0), 255 - frames)
+                assert apply_plan(frames, [(name, level, sign)]).shape == frames.shape
+    assert not apply_plan(frames, [("PosterizeIncreasing", 10.0, 1)]).any()
+    assert np.array_equal(apply_plan(frames, [("SolarizeIncreasing", 10.0, 1)]), 255 - frames)
 
 
 def test_cropping_early_changes_nothing():

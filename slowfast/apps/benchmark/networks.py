@@ -57,7 +57,6 @@ class Form:
 PLAIN = Form("plain float32", plain=True)
 FAST = Form("float32")
 HALF = Form("bfloat16 autocast", dtype=torch.bfloat16)
-PLAIN_HALF = Form("plain bfloat16 autocast", plain=True, dtype=torch.bfloat16)
 
 
 @dataclass

@@ -42,7 +42,6 @@ class Clip:
         segment: the part that the labels are about, None for the whole clip.
         subset: name of the split, empty where there is none.
         score: confidence of a label that no person gave.
-        annotators: opinions that the labels were made of.
     """
 
     name: str
@@ -50,7 +49,6 @@ class Clip:
     segment: Segment | None = None
     subset: str = ""
     score: float | None = None
-    annotators: int = 1
 
 
 @dataclass
@@ -122,7 +120,7 @@ def voted(clips: Iterable[Clip], told: Counter[str]) -> list[Clip]:
         told["clips without a majority (a tie), left without a label"] += bool(opinions) and labels is None
         first = group[0]
         score = first.score if labels == first.labels else None
-        done.append(Clip(first.name, labels or (), first.segment, first.subset, score, max(1, len(opinions))))
+        done.append(Clip(first.name, labels or (), first.segment, first.subset, score))
     return done
 
 

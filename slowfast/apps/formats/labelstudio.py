@@ -57,7 +57,7 @@ def _of_tasks(tasks: list[dict], options: Options, told: Counter[str], source: P
         told["clips without a majority (a tie), left without a label"] += len(whole) > 1 and labels is None
         told["clips with several opinions: the majority counts"] += len(whole) > 1
         if not regions or labels:
-            clips.append(Clip(name, labels or (), None, subset, annotators=max(1, len(whole))))
+            clips.append(Clip(name, labels or (), None, subset))
     return clips
 
 
