@@ -76,7 +76,7 @@ def made_of_job(command: str, words: str, read: dict[str, Any] | None = None) ->
         read: what was read already, shared by the jobs of a schedule.
     """
     real = shlex.split(command)
-    cfg = _configuration(real)
+    cfg = configuration_of(real)
     if cfg is not None:
         return _made_of_training(cfg, {} if read is None else read)
     files = [word for word in real if word.endswith(_READ) and not _is_made(word) and Path(word).is_file()]
@@ -91,7 +91,7 @@ def _is_made(path: str) -> bool:
     return "pseudo" in parts or (Path(path).suffix in _RESULTS and any(map(_EXPERIMENT.fullmatch, parts)))
 
 
-def _configuration(words: Sequence[str]) -> CfgNode | None:
+def configuration_of(words: Sequence[str]) -> CfgNode | None:
     """Return the configuration that a command trains, None for other commands."""
     files = [words[place + 1] for place, word in enumerate(words[:-1]) if word == "--cfg"]
     files += [str(Path(word).parent / "config.yaml") for word in words if word.endswith("/run.sh")]
@@ -112,7 +112,7 @@ def _made_of_training(cfg: CfgNode, read: dict[str, Any]) -> MadeOf:
     values = flatten(cfg)
     tested = {key: value for key, value in values.items() if key.startswith(("TEST.", "ADAPT.")) or key in _TESTS}
     settings = training_settings(values) | {key: tested[key] for key in tested if key not in _FREE_TESTS}
-    splits = list(dict.fromkeys(_splits(cfg)))
+    splits = list(dict.fromkeys(splits_of(cfg)))
     settings |= {f"light {split}": is_light(split, cfg.DATA.SPLITS) for split in splits}
     sources = Sources()
     for split in splits:
@@ -139,7 +139,7 @@ def _pretrained(cfg: CfgNode) -> str:
     return next((path for path in found if name and repo_path(path).is_file()), "")
 
 
-def _splits(cfg: CfgNode) -> Iterator[str]:
+def splits_of(cfg: CfgNode) -> Iterator[str]:
     """Yield the splits that a run reads; of a method of own code all of them."""
     if cfg.TRAIN.ENABLE:
         yield "train_label"
@@ -168,14 +168,22 @@ def _add_list(cfg: CfgNode, split: str, sources: Sources, read: dict[str, Any]) 
     sources.inputs |= {f"{kind} {split}": item for kind, item in found.inputs.items()}
 
 
-def _read(path: Path, folder: Path, separator: str, num_classes: int) -> Sources:
-    """Return `list` and `clips` of one list."""
-    records: VideoList = read_list(
+def rows_of(path: Path, folder: Path, separator: str, num_classes: int) -> VideoList:
+    """Return the rows of a list, whether its videos are there or not.
+
+    Raises:
+        InputError: the list cannot be read.
+    """
+    return read_list(
         path, folder, separator=separator, num_classes=num_classes, labelled=False, allow_outside=True,
         check_files=False,
     )  # fmt: skip
+
+
+def _read(path: Path, folder: Path, separator: str, num_classes: int) -> Sources:
+    """Return `list` and `clips` of one list."""
     found = Sources()
-    found.add("", records, separator, num_classes)
+    found.add("", rows_of(path, folder, separator, num_classes), separator, num_classes)
     return Sources({role.strip(): item for role, item in found.inputs.items()})
 
 

@@ -14,6 +14,7 @@ from slowfast.demo.scenes import DARK_SCENES, LIGHT_SCENES, Scene, paint
 from slowfast.demo.skeleton import rotate_y, solve
 
 WIDTH, HEIGHT, FPS = 80, 64, 10
+LEAST_FRAMES, MOST_FRAMES = 20, 28
 OVERSAMPLING = 2
 
 
@@ -121,7 +122,7 @@ def render_clip(rng: np.random.Generator, motion_function: MotionFunction, domai
     Returns:
         uint8 RGB frames (T, HEIGHT, WIDTH, 3); T varies between 20 and 28.
     """
-    seconds_T = np.arange(rng.integers(20, 29)) / FPS
+    seconds_T = np.arange(rng.integers(LEAST_FRAMES, MOST_FRAMES, endpoint=True)) / FPS
     motion = motion_function(rng, random_body(rng), seconds_T)
     tracks = motion.travels and rng.uniform() < domain.tracking
     size = (WIDTH * OVERSAMPLING, HEIGHT * OVERSAMPLING)

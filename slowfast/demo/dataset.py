@@ -15,7 +15,7 @@ from shutil import copyfile
 
 import numpy as np
 
-from slowfast.demo.clip import DARK_DOMAIN, FPS, HEIGHT, LIGHT_DOMAIN, WIDTH, WILD_DOMAIN, render_clip
+from slowfast.demo.clip import DARK_DOMAIN, FPS, HEIGHT, LIGHT_DOMAIN, MOST_FRAMES, WIDTH, WILD_DOMAIN, render_clip
 from slowfast.demo.encoding import write_h264
 from slowfast.demo.motions import ARID_MOTIONS
 from slowfast.demo.other_motions import OTHER_MOTIONS
@@ -76,6 +76,11 @@ def splits_of(mode: str, kind: str) -> tuple[Split, ...]:
         Split("arid", "arid.csv", "dark_train/Train", int(220 * all_of), dark=True),
         Split("test", "test.csv", "Test", int(660 * all_of), dark=True, hidden=True),
     )
+
+
+def size_of_clips(mode: str) -> str:
+    """Return number, frames, height and width of the demo's clips, as a schedule takes its key `clips`."""
+    return f"{sum(split.clips for split in splits_of(mode, ACTIONS))}x{MOST_FRAMES}x{HEIGHT}x{WIDTH}"
 
 
 def motions_of(kind: str) -> dict:

@@ -15,7 +15,7 @@ def stub_schedule():
             "frames": 4, "crop": 8, "data_ready": "ready", "make_data": f"{python} data {{data}} ready",
             "train": f"{python} train {{out}} total_unlabelx4x8x1x1.pkl testx4x8x3x3.pkl",
             "select": f"{python} select {{data}}/pseudo stage{{stage}}.csv",
-            "vote": f"{python} vote {{root}}/submission arid_pred.csv",
+            "vote": f"{python} vote {{root}}/submission arid_pred.csv", "disk": "ignore", "keep_cache": True,
         }  # fmt: skip
 
     return schedule
