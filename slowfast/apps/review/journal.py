@@ -37,6 +37,7 @@ class Journal:
         self.path, self.damaged = path, 0
         self._read_to = 0
         self._stacks: dict[str, list[Decision]] = {}
+        self._decided: dict[str, Decision] | None = None  # until something is read
         self.refresh()
 
     def refresh(self) -> None:
@@ -50,6 +51,8 @@ class Journal:
         except FileNotFoundError:
             return
         whole = added[: added.rfind(b"\n") + 1]
+        if whole or not self._read_to:
+            self._decided = None
         self._read_to += len(whole)
         for line in whole.splitlines():
             decision = _parse(line)
@@ -94,8 +97,10 @@ class Journal:
     @property
     def decided(self) -> dict[str, Decision]:
         """The decisions that count, by `video_key`, the earliest first."""
-        last = [stack[-1] for stack in self._stacks.values() if stack]
-        return {video_key(decision.name): decision for decision in sorted(last, key=lambda one: one.time)}
+        if self._decided is None:
+            last = [(stack[-1].time, key, stack[-1]) for key, stack in self._stacks.items() if stack]
+            self._decided = {key: decision for _, key, decision in sorted(last, key=lambda one: one[0])}
+        return self._decided
 
 
 def _parse(line: bytes) -> Decision | None:

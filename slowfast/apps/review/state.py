@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,9 +46,10 @@ class Review:
     def next(self, tab: str) -> dict[str, Any]:
         """Return the next clip for a tab (None when all are decided), those after it, and the state."""
         with self._lock:
-            state = self.state()
+            self.journal.refresh()
             now = time.monotonic()
             decided = self._decided()
+            state = self._state(decided)
             taken = np.zeros(len(self.table.names), bool)
             taken[list(decided)] = True
             left = int((~taken).sum())
@@ -119,17 +121,20 @@ class Review:
         """Return counts and the estimate of the precision, with what other processes decided."""
         with self._lock:
             self.journal.refresh()
-            decided = self._decided()
-            here = list(decided.values())
-            measured = estimate(self.table.labels, self._useful_N, self._random_N, decided)
-            known = measured.precision == measured.precision
-            return {
-                "clips": len(self.table.names), "decided": len(here),
-                **{kind: sum(one.decision == kind for one in here) for kind in (CONFIRM, CORRECT, REJECT)},
-                "unknown": len(self.journal.decided) - len(here), "damaged": self.journal.damaged,
-                "precision": measured.precision if known else None, "low": measured.low, "high": measured.high,
-                "reviewed": measured.reviewed, "sampled": measured.sampled,
-            }  # fmt: skip
+            return self._state(self._decided())
+
+    def _state(self, decided: dict[int, Decision]) -> dict[str, Any]:
+        """Return the state after decisions by row."""
+        measured = estimate(self.table.labels, self._useful_N, self._random_N, decided)
+        known = measured.precision == measured.precision
+        kinds = Counter(one.decision for one in decided.values())
+        return {
+            "clips": len(self.table.names), "decided": len(decided),
+            **{kind: kinds[kind] for kind in (CONFIRM, CORRECT, REJECT)},
+            "unknown": len(self.journal.decided) - len(decided), "damaged": self.journal.damaged,
+            "precision": measured.precision if known else None, "low": measured.low, "high": measured.high,
+            "reviewed": measured.reviewed, "sampled": measured.sampled,
+        }  # fmt: skip
 
     def state_of(self, row: int) -> list | None:
         """Return what was decided about a clip, and by which tab."""
