@@ -27,14 +27,18 @@ function film(row) {
   if (!films.has(row)) {
     const made = fetch(`clip/${row}`).then(async (answer) => {
       if (!answer.ok) throw new Error((await answer.json()).error);
-      return URL.createObjectURL(await answer.blob());
+      // Loaded before it is shown, so that it plays at once.
+      const video = node("video");
+      Object.assign(video, { muted: true, loop: true, playsInline: true, preload: "auto", controls: still });
+      video.src = URL.createObjectURL(await answer.blob());
+      return video;
     });
     made.catch(() => {});
     films.set(row, made);
     while (films.size > 16) {
-      const [oldest, address] = films.entries().next().value;
+      const [oldest, video] = films.entries().next().value;
       films.delete(oldest);
-      address.then(URL.revokeObjectURL, () => {});
+      video.then(({ src }) => URL.revokeObjectURL(src), () => {});
     }
   }
   return films.get(row);
@@ -43,13 +47,14 @@ function film(row) {
 async function play(row) {
   const stage = find("stage");
   try {
-    const address = await film(row);
+    const video = await film(row);
     if (!clip || clip.row !== row) return;
-    const video = node("video");
-    Object.assign(video, { muted: true, loop: true, playsInline: true, autoplay: !still, controls: still, src: address });
     video.setAttribute("aria-label", `${clip.name}: left as recorded, right after gamma`);
-    video.onerror = () => stage.replaceChildren(node("div", "this browser does not play the clip", "gone"));
+    const lost = () => stage.replaceChildren(node("div", "this browser does not play the clip", "gone"));
+    if (video.error) return lost();
+    video.onerror = lost;
     stage.replaceChildren(video);
+    if (!still) video.play().catch(() => {});
   } catch (error) {
     if (clip && clip.row === row) stage.replaceChildren(node("div", `cannot be read: ${error.message}`, "gone"));
   }

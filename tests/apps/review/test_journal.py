@@ -41,6 +41,20 @@ def test_two_writers_see_each_other(tmp_path):
     assert names_of(one) == names_of(two)
 
 
+def test_decisions_are_put_in_order_once_a_change(tmp_path):
+    one, two = Journal(tmp_path / "j.jsonl"), Journal(tmp_path / "j.jsonl")
+    one.append(Decision("a", "confirm", 0, 0))
+    before = one.decided
+    one.refresh()
+    assert one.decided is before
+    two.append(Decision("b", "reject"))
+    one.refresh()
+    assert list(one.decided) == ["a", "b"]
+    one.path.write_bytes(b"")
+    one.refresh()
+    assert one.decided == {}
+
+
 def test_a_line_cut_off_costs_that_line_only(tmp_path):
     journal = Journal(tmp_path / "j.jsonl")
     journal.append(Decision("a", "confirm", 0, 0))

@@ -86,6 +86,12 @@ def test_the_clip_plays_by_itself_muted_and_stops_on_space(browser, serve, table
     assert muted and wide == 640
     page.keyboard.press(" ")
     wait_until(page, "document.querySelector('video').paused")
+    name = name_of(page)
+    page.keyboard.press("Enter")
+    wait_until(page, f"document.getElementById('name').textContent !== {name!r}")
+    page.keyboard.press("u")
+    wait_until(page, f"document.getElementById('name').textContent === {name!r}")
+    wait_until(page, "document.querySelector('video') && !document.querySelector('video').paused")
 
 
 @pytest.mark.slow

@@ -4,10 +4,12 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import numpy as np
@@ -145,6 +147,17 @@ def test_other_classes_are_refused(table, tmp_path):
         open_review(table, tables=[tmp_path / "other.csv"])
     with pytest.raises(InputError, match="2 class names"):
         open_review(table, class_names=["a", "b"])
+
+
+def test_an_answer_goes_out_in_one_piece(serve, table):
+    """A second piece would wait for the reader's word about the first, 40 ms of a lost turn."""
+    server = serve(table)
+    place = urllib.parse.urlsplit(server.address)
+    with socket.create_connection((place.hostname, place.port), timeout=20) as line:
+        for _ in range(5):
+            line.sendall(f"GET {place.path}state HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+            head, _, body = line.recv(65536).partition(b"\r\n\r\n")
+            assert b"200 OK" in head and json.loads(body)["clips"] == 30
 
 
 def test_the_next_clip_of_ten_thousand_in_little_time(tmp_path):
