@@ -8,18 +8,13 @@ from pathlib import Path
 import torch
 
 from slowfast.apps.benchmark import gpu
+from slowfast.apps.benchmark.command import CONFIGURATIONS
 from slowfast.apps.benchmark.networks import count_flops
 from slowfast.config import load_config
 from slowfast.models import build_model
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
 
-CONFIGURATIONS = {
-    "uniformer": "exp_pseudo_stage4/uniformer_b32_k600/config.yaml",
-    "mvit": "exp_pseudo_stage4/mvit_b32_k600/config.yaml",
-    "sf": "exp_pseudo_stage4/sf32_k700/config.yaml",
-    "videomae": "configs/features/videomae_vitl_hybrid_k700.yaml",
-}
 # What the figures of other publications are for.
 _FRAMES = {"videomae": 16}
 ALL = ("plain", "ours", "blocks", "both", "whole")
