@@ -108,7 +108,15 @@ def test_drawn_graphs_are_current(name, repo, tmp_path):
 def test_missing_lists_are_one_sentence(repo, tmp_path):
     (tmp_path / "tools").symlink_to(repo / "tools")
     python = f'settings={{"python": {json.dumps(sys.executable)}}}'
-    arguments = ("--configfile", str(repo / "workflow/nightcrawler.yaml"), "--cores", "1", "--config", python)
+    arguments = (
+        "--configfile",
+        str(repo / "workflow/nightcrawler.yaml"),
+        "--cores",
+        "1",
+        "--config",
+        python,
+        "disk=ignore",
+    )
     done = snakemake(repo, tmp_path, *arguments)
     assert done.returncode == 1
     said = (tmp_path / "output/nightcrawler/logs/data.log").read_text()
