@@ -35,7 +35,9 @@ def compile_blocks(model: Network) -> Network:
     Args:
         model: a network on its device, after `accelerate`.
     """
-    torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
+    limits = torch._dynamo.config
+    limit = "recompile_limit" if hasattr(limits, "recompile_limit") else "cache_size_limit"  # its name before torch 2.6
+    setattr(limits, limit, max(_SHAPES, getattr(limits, limit)))
     blocks = model.blocks_to_checkpoint([sys.maxsize] * 4)
     if not blocks:
         logger.warning("%s has no blocks that could be compiled one by one: it runs as it is", type(model).__name__)

@@ -14,7 +14,12 @@ _NAME = "nightcrawler::depthwise_conv3d"
 _CL = torch.channels_last_3d
 
 
-@torch.library.custom_op(_NAME, mutates_args=())
+# Types are given as a schema: torch 2.4 does not read them from annotations as they are written here.
+@torch.library.custom_op(
+    _NAME,
+    mutates_args=(),
+    schema="(Tensor x, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding) -> Tensor",
+)
 def depthwise_conv3d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
     """Return the convolution (B, C, T', H', W') of x (B, C, T, H, W), channels last.
 
@@ -39,7 +44,12 @@ def _(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding
     return torch.empty((*x.shape[:2], *size), dtype=x.dtype, device=x.device, memory_format=_CL)
 
 
-@torch.library.custom_op(_NAME + "_backward", mutates_args=())
+@torch.library.custom_op(
+    _NAME + "_backward",
+    mutates_args=(),
+    schema="(Tensor g, Tensor x, Tensor weight, SymInt[] stride, SymInt[] padding, bool[] wanted)"
+    " -> (Tensor, Tensor, Tensor)",
+)
 def depthwise_conv3d_backward(
     g: Tensor, x: Tensor, weight: Tensor, stride: list[int], padding: list[int], wanted: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor]:
