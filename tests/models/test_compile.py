@@ -12,6 +12,7 @@ from slowfast.models.layers import DropPath
 from tests.models.test_registered import SMALL, built
 
 CPU = torch.device("cpu")
+SHARING = (2, 5)
 SHAPES = {"uniformer": 4, "mvit": None, "sf": None, "videomae": 1}
 
 
@@ -41,9 +42,10 @@ def test_compiled_blocks_give_the_same(architecture, counted):
     assert list(compiled.state_dict()) == list(plain.state_dict())
     torch.testing.assert_close(compiled(clips), plain(clips), atol=1e-5, rtol=1e-5)
     assert 0 < len(counted) <= len(plain.blocks_to_checkpoint([9] * 4))
-    assert SHAPES.get(architecture) in (None, len(counted))
+    assert SHAPES.get(architecture) in (None, len(counted)) or torch.__version__ < SHARING
 
 
+@pytest.mark.skipif(torch.__version__ < SHARING, reason="every module was compiled for itself before")
 def test_blocks_of_other_rates_share_a_compilation(counted):
     network = built("videomae").train()
     for rate, block in enumerate(network.blocks):
