@@ -1,9 +1,46 @@
-"""Names of videos: when two of them are the same video."""
+"""Names of videos: many of them in little memory, and when two of them are the same video. Legend: N names."""
 
 import posixpath
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
 
 from slowfast.utils.errors import InputError
+
+
+class Names(Sequence[str]):
+    """Names in a few bytes more than their text; each is made when it is asked for."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._text, self._ends = bytearray(), array("q", [0])
+        for name in names:
+            self.append(name)
+
+    def append(self, name: str) -> None:
+        """Add a name."""
+        self._text += name.encode()
+        self._ends.append(len(self._text))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[place] for place in range(len(self))[row]]
+        return self.raw(range(len(self))[row]).decode()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other))
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def raw(self, row: int) -> bytearray:
+        """Return the bytes of a name, from 0 on."""
+        return self._text[self._ends[row] : self._ends[row + 1]]
 
 
 def video_key(name: str) -> str:
@@ -11,15 +48,30 @@ def video_key(name: str) -> str:
     return posixpath.normpath(name) if "/" in name or name.startswith(".") else name
 
 
+def keys_of(names: Sequence[str], folder: str = "") -> np.ndarray:
+    """Return a number per video, int64 (N,): names of one video below one folder have the same."""
+    keys = (hash(video_key(posixpath.join(folder, name))) for name in names)
+    return np.fromiter(keys, np.int64, len(names))
+
+
+def repeated(names: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield (row, first row) of videos that stand there again, the rows rising."""
+    sorted_N = keys_of(names)
+    sorted_N.sort()
+    twice = sorted_N[1:][sorted_N[1:] == sorted_N[:-1]]
+    del sorted_N
+    first: dict[str, int] = {}
+    for row in np.flatnonzero(np.isin(keys_of(names), twice)).tolist() if len(twice) else ():
+        earlier = first.setdefault(video_key(names[row]), row)
+        if earlier != row:
+            yield row, earlier
+
+
 def check_unique(names: Sequence[str], source: str) -> None:
     """Raise InputError when two of the names are the same video."""
-    seen: dict[str, str] = {}
-    for row, name in enumerate(names):
-        key = video_key(name)
-        if key in seen:
-            same = "" if seen[key] == name else f" (there as {seen[key]!r})"
-            raise InputError(
-                f"{source}: the video {name!r} stands twice{same}, again in row {row + 1};"
-                " remove one of them, because rows are joined by name"
-            )
-        seen[key] = name
+    for row, first in repeated(names):
+        same = "" if names[first] == names[row] else f" (there as {names[first]!r})"
+        raise InputError(
+            f"{source}: the video {names[row]!r} stands twice{same}, again in row {row + 1};"
+            " remove one of them, because rows are joined by name"
+        )

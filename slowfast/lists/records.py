@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.lists.names import video_key
+from slowfast.lists.names import Names, keys_of, repeated
 from slowfast.lists.rows import find_separator, list_rows, parse_row, short
 from slowfast.utils.errors import InputError
 
@@ -53,7 +53,7 @@ class VideoList(Sequence[ClipRecord]):
 
     def __init__(self, source: Path, folder: str | Path) -> None:
         self.source, self.folder = source, os.fspath(folder)
-        self._text, self._ends = bytearray(), array("q", [0])
+        self._names = Names()
         self._labels, self._lines = array("i"), array("I")
         self._probs: array | None = None
         self._width = 0
@@ -65,8 +65,7 @@ class VideoList(Sequence[ClipRecord]):
             self._probs.extend([np.nan] * (len(self) * self._width))
         if self._probs is not None:
             self._probs.extend(probs if probs is not None else [np.nan] * self._width)
-        self._text += name.encode()
-        self._ends.append(len(self._text))
+        self._names.append(name)
         self._labels.append(label)
         self._lines.append(line)
 
@@ -86,15 +85,15 @@ class VideoList(Sequence[ClipRecord]):
 
     def name(self, row: int) -> str:
         """Return the name of a row."""
-        return self._text[self._ends[row] : self._ends[row + 1]].decode()
+        return self._names[row]
 
     def line(self, row: int) -> int:
         """Return the line of the file that a row stands in, from 1."""
         return self._lines[row]
 
-    def names(self) -> list[str]:
+    def names(self) -> Names:
         """Return all names."""
-        return [self.name(row) for row in range(len(self))]
+        return self._names
 
     def paths(self) -> list[str]:
         """Return all files."""
@@ -105,8 +104,8 @@ class VideoList(Sequence[ClipRecord]):
         probs_NK = memoryview(self._probs).cast("B") if self._probs is not None else b""
         width = 4 * self._width
         for row in range(len(self)):
-            name = self._text[self._ends[row] : self._ends[row + 1]]
-            yield b"%s\0%d\0%s" % (name, self._labels[row], bytes(probs_NK[row * width : (row + 1) * width]))
+            probs_K = bytes(probs_NK[row * width : (row + 1) * width])
+            yield b"%s\0%d\0%s" % (self._names.raw(row), self._labels[row], probs_K)
 
     @property
     def labels_N(self) -> np.ndarray:
@@ -115,8 +114,7 @@ class VideoList(Sequence[ClipRecord]):
 
     def keys_N(self, folder: str = "") -> np.ndarray:
         """Return a number per video, int64 (N,): names of one video below one folder have the same."""
-        keys = (hash(video_key(os.path.join(folder, self.name(row)))) for row in range(len(self)))
-        return np.fromiter(keys, np.int64, len(self))
+        return keys_of(self._names, folder)
 
 
 def read_list(
@@ -157,7 +155,7 @@ def read_list(
             wrong.add(f"row {number} ({short(text)}) {error}")
             continue
         records.append(name, label, probs, number)
-    for row, first in _repeated(records):
+    for row, first in repeated(records.names()):
         name, earlier = records.name(row), records.name(first)
         video = repr(name) if name == earlier else f"as {short(name)} the video {earlier!r}"
         wrong.add(f"row {records.line(row)} repeats {video} of row {records.line(first)}")
@@ -185,19 +183,6 @@ class _Wrong:
         """Return the first ones and the number of the others."""
         more = f" and {self.count - _NAMED} more" if self.count > _NAMED else ""
         return ", ".join(self._kept) + more
-
-
-def _repeated(records: VideoList) -> Iterator[tuple[int, int]]:
-    """Yield (row, earlier row) of videos that stand in a list twice, the rows rising."""
-    sorted_N = records.keys_N()
-    sorted_N.sort()
-    twice = sorted_N[1:][sorted_N[1:] == sorted_N[:-1]]
-    del sorted_N
-    first: dict[str, int] = {}
-    for row in np.flatnonzero(np.isin(records.keys_N(), twice)).tolist() if len(twice) else ():
-        earlier = first.setdefault(video_key(records.name(row)), row)
-        if earlier != row:
-            yield row, earlier
 
 
 def _check_label(label: int, num_classes: int, labelled: bool) -> None:

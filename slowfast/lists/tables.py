@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from slowfast.lists.names import Names
 from slowfast.lists.rows import find_separator, list_rows, parse_row, quoted
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_text
@@ -30,7 +31,7 @@ class LabelTable:
         source: the file, for messages.
     """
 
-    names: list[str]
+    names: Sequence[str]
     labels: np.ndarray
     probs: np.ndarray
     source: str = "table"
@@ -38,7 +39,7 @@ class LabelTable:
 
 def read_names(
     path: str | Path, separator: str | None = None, *, labelled: bool = False
-) -> tuple[list[str], np.ndarray]:
+) -> tuple[Names, np.ndarray]:
     """Return names and labels (int64, -1 where there is none) of a list or table.
 
     Args:
@@ -50,7 +51,7 @@ def read_names(
         InputError: the file cannot be read, is empty or has a row that is not `name,label`.
     """
     separator = separator or find_separator(path)
-    names, labels = [], array("q")
+    names, labels = Names(), array("q")
     for line, text in list_rows(path):
         alone = not labelled and separator not in text.strip()
         try:
@@ -61,7 +62,7 @@ def read_names(
         labels.append(label)
     if not names:
         raise InputError(f"{path}: the list is empty; {_KIND}")
-    return names, np.array(labels, dtype=np.int64)
+    return names, np.frombuffer(labels, np.int64)
 
 
 def read_table(path: str | Path, separator: str | None = None) -> LabelTable:
@@ -75,7 +76,7 @@ def read_table(path: str | Path, separator: str | None = None) -> LabelTable:
         InputError: the file cannot be read, is empty, its rows differ in length or hold something else than numbers.
     """
     separator = separator or find_separator(path)
-    names, labels, values = [], array("q"), array("d")
+    names, labels, values = Names(), array("q"), array("d")
     classes = None
     for line, text in list_rows(path):
         name, label, probs = _table_row(text, separator, classes, f"{path}, line {line}")
@@ -87,9 +88,8 @@ def read_table(path: str | Path, separator: str | None = None) -> LabelTable:
         values.extend(probs)
     if not names:
         raise InputError(f"{path}: the list is empty; {_KIND}")
-    return LabelTable(
-        names, np.array(labels, np.int64), np.array(values, np.float64).reshape(len(names), classes), str(path)
-    )
+    probs_NK = np.frombuffer(values, np.float64).reshape(len(names), classes)
+    return LabelTable(names, np.frombuffer(labels, np.int64), probs_NK, str(path))
 
 
 def _table_row(text: str, separator: str, classes: int | None, where: str) -> tuple[str, int, list[float]]:

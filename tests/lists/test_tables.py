@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,3 +50,24 @@ def test_names_as_they_come(row, name, label, tmp_path):
 def test_empty_cells_are_missing(tmp_path):
     (tmp_path / "t.csv").write_text("a,0,,\nb,1,0.2,0.8\n")
     assert np.isnan(read_table(tmp_path / "t.csv").probs).tolist() == [[True, True], [False, False]]
+
+
+MEASURE = """
+import resource, sys
+from slowfast.lists.names import check_unique
+from slowfast.lists.tables import read_names
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+names, labels = read_names(sys.argv[1])
+check_unique(names, "list")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("row", ["c{}.mp4,{}\n", "夜/{:08d}.mp4,{}\n"])
+def test_a_long_list_needs_three_times_its_size(row, repo, tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("".join(row.format(number, number % 11) for number in range(250_000)), encoding="utf-8")
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    done = subprocess.run(command, cwd=repo, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) * 1024 < 3 * path.stat().st_size
