@@ -21,10 +21,13 @@ BALANCE_WEIGHT = 0.5
 # A source with at least this share of the pool is aligned; a smaller one is a selection with shares of its own.
 WHOLE_POOL = 0.9
 # What a pool needs so that its class shares say something about the model: rows per class, labels of at least this
-# share of the classes, and factors that overturn no label surer than this many times the next class.
+# share of the classes, factors that overturn no label surer than this many times the next class, and no more than this
+# share of the labels that are surer than that overturned.
 ROWS_PER_CLASS = 10
 LABELLED_CLASSES = 0.5
 LARGEST_FACTOR = 50.0
+SURE = 0.8
+OVERTURNED = 0.05
 _TINY = 1e-12
 
 
@@ -135,6 +138,10 @@ def _align_if_sound(probs_NK: np.ndarray, covered: float, shares_K: np.ndarray |
     factor = float(np.median(gains_MK.max(axis=1) / gains_MK.min(axis=1)))
     if factor > LARGEST_FACTOR:
         return probs_NK, f"equal shares would weigh one class {factor:.3g} times as much as another"
+    sure_M = known_MK.max(axis=1) > SURE
+    turned = float((aligned_MK.argmax(axis=1) != known_MK.argmax(axis=1))[sure_M].mean()) if sure_M.any() else 0.0
+    if turned > OVERTURNED:
+        return probs_NK, f"equal shares would overturn {100 * turned:.0f} % of the labels surer than {SURE}"
     return aligned_NK, ""
 
 
@@ -251,8 +258,8 @@ def rank_pool(
         witnesses: further probabilities of the same rows: single voters, earlier rounds; NaN where a row is missing.
         rule: a name of `RULES`.
         shares_K: class shares that aligning rules aim at. By default equal ones where the pool can bear that: a
-            source that covers less than 90 % of it, has few rows for its classes, is one-sided or would need extreme
-            factors stays as it is (`Ranking.unaligned` says why).
+            source that covers less than 90 % of it, has few rows for its classes, is one-sided, would need extreme
+            factors or lose labels that are sure stays as it is (`Ranking.unaligned` says why).
 
     Raises:
         InputError: the rule is unknown or no row has scores.
@@ -293,7 +300,8 @@ def choose(ranking: Ranking, coverage: float | None = None, taken: int = 0) -> n
         count = max(0 if taken else 1, round(coverage * len(known_N)) - taken)
     elif known_N.any():
         known_confidence = ranking.confidence[known_N]
-        count = int((known_confidence >= known_confidence.mean()).sum())
+        # The mean of equal numbers may be rounded up.
+        count = int((known_confidence >= min(known_confidence.mean(), known_confidence.max())).sum())
     else:
         count = 0
     return ranking.order()[: min(count, int(known_N.sum()))]

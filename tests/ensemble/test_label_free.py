@@ -150,6 +150,25 @@ def test_extreme_factors_are_not_applied():
     assert "times as much as another" in ranking.unaligned and (ranking.labels == 3).sum() > 380
 
 
+@pytest.mark.parametrize(("classes", "share"), [(4, 0.5), (4, 0.85), (11, 0.5), (11, 0.85)])
+def test_labels_that_are_sure_are_not_spread(classes, share):
+    """Every class is found, but one has most of the pool: that is what the pool is like, not a fault of the model."""
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(60 * classes) < share, 3, rng.integers(0, classes, 60 * classes))
+    logits = 4 * np.eye(classes)[labels] + 0.5 * rng.normal(size=(len(labels), classes))
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ranking = rank_pool(probs)
+    assert (ranking.labels == labels).all() and ("surer than 0.8" in ranking.unaligned or share > 0.8)
+
+
+@pytest.mark.parametrize("rule", ["stable", "confidence", "margin", "agreement", "aligned"])
+def test_rows_that_are_all_alike_are_all_selected(rule):
+    for rows in range(1, 60):
+        alike = np.full((rows, 11), 0.001)
+        alike[:, 3] = 0.99
+        assert len(choose(rank_pool(alike, rule=rule))) == rows
+
+
 def test_a_fair_pool_is_aligned_and_other_rules_say_nothing():
     probs, _ = noisy_pool(bias=2.0)
     assert rank_pool(probs).unaligned == ""
