@@ -22,8 +22,8 @@ def main() -> int | None:
     setup_logging()
     adapt = {"TEST.ADAPT": args.adapt, "TEST.ADAPT_SPLIT": args.adapt_split}
     cfg = load_config(args.cfg, [*(part for pair in adapt.items() if pair[1] for part in pair), *args.set])
-    # What cannot be read stands in the table.
-    logging.getLogger("slowfast").setLevel(logging.ERROR)
+    logging.getLogger("slowfast").setLevel(logging.WARNING)
+    logging.getLogger("slowfast.engine.evaluator").setLevel(logging.ERROR)  # what cannot be read stands in the table
 
     from slowfast.apps import predict, stream, timeline
     from slowfast.utils.paths import argument_path, output_path

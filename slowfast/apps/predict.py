@@ -31,6 +31,7 @@ from slowfast.video.stream import ASSUMED_FPS, StreamedVideo
 from slowfast.video.writer import write_h264
 
 _RENDER_CRF = 20.0
+_SMALLEST = 9  # size of letters, pixels
 _LISTS = (".csv", ".txt", ".tsv")
 
 
@@ -189,7 +190,8 @@ def _answer(
     """Return the answer of one video; scores that are not finite are an error."""
     if not error and not np.isfinite(shares_K).all():
         error = "its scores are NaN or infinite"
-    return Answer(name, path, [] if error else _ranking(shares_K, classes), error, note, light)
+    number = 0 if error else int(shares_K.argmax())
+    return Answer(name, path, [] if error else _ranking(shares_K, classes), error, note, light, number)
 
 
 def _ranking(shares_K: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
@@ -247,7 +249,7 @@ def render(answer: Answer, folder: Path, names: Collection[str] = ()) -> Path | 
     if target.exists() and target.samefile(answer.path):
         raise InputError(f"{answer.path}: its copy would take its place: give --render another folder")
     video = StreamedVideo(answer.path)
-    frames = _labelled(video, answer.light.gamma, [name, f"class {answer.number}"], f" {100 * share:.0f} %")
+    frames = _labelled(video, answer.light.gamma, [name, f"class {answer.number}"], f"{100 * share:.0f} %")
     write_h264(target, frames, fps=video.fps or ASSUMED_FPS, crf=_RENDER_CRF)
     return target
 
@@ -259,7 +261,7 @@ def _labelled(video: StreamedVideo, gamma: float, names: Sequence[str], share: s
         video: the clip.
         gamma: exponent for the right ones.
         names: the class; the first that an installed font can write is taken.
-        share: what stands behind it.
+        share: what stands before it.
     """
     for frame in video.frames():
         frame_HWC = frame.rgb()
@@ -269,14 +271,16 @@ def _labelled(video: StreamedVideo, gamma: float, names: Sequence[str], share: s
 
 
 def caption(image: Image.Image, names: Sequence[str], share: str) -> None:
-    """Write the first name that an installed font can write, and what stands behind it, on a picture."""
+    """Write a share and the first name that an installed font can write on a picture; long names are drawn smaller."""
     size = max(10, image.height // 12)
     name, font = lettering(names, size)
+    text, room = f"{share} {name}", image.width - size
+    fitting = max(_SMALLEST, min(size, int(size * room / font.getlength(text))))
     ImageDraw.Draw(image).text(
         (size // 3, size // 3),
-        name + share,
+        text,
         fill=(255, 255, 255),
-        font=font,
+        font=lettering([name], fitting)[1],
         stroke_width=max(1, size // 10),
         stroke_fill=(0, 0, 0),
     )

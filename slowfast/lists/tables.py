@@ -37,9 +37,7 @@ class LabelTable:
     source: str = "table"
 
 
-def read_names(
-    path: str | Path, separator: str | None = None, *, labelled: bool = False
-) -> tuple[Names, np.ndarray]:
+def read_names(path: str | Path, separator: str | None = None, *, labelled: bool = False) -> tuple[Names, np.ndarray]:
     """Return names and labels (int64, -1 where there is none) of a list or table.
 
     Args:

@@ -16,8 +16,8 @@ from slowfast.video.reader import check_file, find_file
 ASSUMED_FPS = 25.0
 # A step beyond the end that the header claims by this much is a fault of the clock, not a pause, seconds.
 _BEYOND = 10.0
-# The same where the header claims no end.
-_LONGEST_PAUSE = 3600.0
+# The same of a step of more than a day: MPEG's clock starts over after 26.5 hours.
+_LONGEST_PAUSE = 86400.0
 # A step of this many frame periods is a pause of the camera, which the average frame rate contains.
 _PAUSE = 3.0
 

@@ -5,18 +5,22 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 
+from slowfast.apps import lettering
 from slowfast.apps.predict import Answer, find_videos, predict_files, render, table
 from slowfast.config import load_config
 from slowfast.models import build_model
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_json
 from slowfast.video import open_video
+from slowfast.video.writer import write_h264
 
 from ..engine.tiny import CONFIG, write_clip
 
@@ -128,6 +132,64 @@ def test_names_that_are_no_text_keep_their_answers(made, tmp_path):
     assert len({answer.name for answer in answers}) == 4 and not any(answer.error for answer in answers)
     write_json(tmp_path / "answers.json", [answer.as_dict(2) for answer in answers])
     assert table(answers, 2).encode()
+
+
+NAMES = ["跑步", "走路", "يركض", "走る", "달리기", "a\x1b[31mb", "Ждать", "坐", "站", "跳", "推"]
+
+
+def drawn(answer, folder):
+    """A frame of the copy of an answer."""
+    with open_video(render(answer, folder)) as copy:
+        return copy.get_frames([5])[0].astype(int)
+
+
+@pytest.mark.parametrize("file", ["夜间 跑步.mp4", "ليل.mp4", "よる.mp4"])
+def test_a_class_that_no_font_can_write_is_drawn_by_its_number(made, tmp_path, monkeypatch, file):
+    root, _, _ = made
+    (tmp_path / "in").mkdir()
+    write_h264(tmp_path / "in" / file, np.full((6, 120, 160, 3), 12, np.uint8), fps=6, crf=1)
+    cfg = load_config(CONFIG, ["DATA.CLASS_NAMES", str(NAMES)])
+    monkeypatch.setattr(lettering, "_FOLDERS", ())
+    lettering.installed_fonts.cache_clear(), lettering.font_for.cache_clear()
+    answer = predict_files(cfg, root / "weights.pth", [tmp_path / "in"], 1.0)[0]
+    name, share = answer.ranking[0]
+    assert name == NAMES[answer.number] != NAMES[0]
+    copy = drawn(answer, tmp_path / "out")
+    assert (tmp_path / "out" / file).is_file()
+    number = replace(answer, ranking=[(f"class {answer.number}", share)])
+    np.testing.assert_array_equal(copy, drawn(number, tmp_path / "number"))
+    other = replace(answer, ranking=[("class 99", share)])
+    assert np.abs(copy - drawn(other, tmp_path / "other")).max() > 60
+    lettering.installed_fonts.cache_clear(), lettering.font_for.cache_clear()
+
+
+def test_a_long_class_name_fits_and_its_probability_is_seen(tmp_path):
+    write_h264(tmp_path / "a.mp4", np.full((6, 240, 160, 3), 12, np.uint8), fps=6, crf=1)
+    for name in ("Playing the saxophone", "Playing basketball with friends in the park at night"):
+        frame = drawn(Answer("a.mp4", tmp_path / "a.mp4", [(name, 0.97)]), tmp_path / name)
+        bright = frame[:, 160:].max(axis=2) > 150
+        assert bright[:20, 3:30].any() and (not bright[:, 156:].any() or len(name) > 30)
+
+
+def test_names_of_any_script_and_grey_of_few_levels_by_command(made, repo, server, tmp_path):
+    for file in ("夜间 跑步.mp4", "ليل.mp4"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        write_clip(tmp_path / "in" / file, 0, 0)
+    with av.open(str(tmp_path / "in/thermal.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray16le"
+        values = np.linspace(7000, 9000, 48 * 64).reshape(48, 64).astype(np.uint16)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="gray16le")))
+        container.mux(stream.encode())
+    words = ["in", "--cfg", CONFIG, "--checkpoint", made[0] / "weights.pth", "--json", "a.json", "--render", "out"]
+    words += ["--set", "DATA.CLASS_NAMES", NAMES]
+    log = tmp_path / "log"
+    assert server.wait(server.command(log, repo / "tools/predict.py", words, tmp_path)) == 0, log.read_text()
+    text = log.read_text()
+    assert "leaves 9 of 256 levels" in text and "\x1b" not in text and any(name in text for name in NAMES)
+    answers = json.loads((tmp_path / "a.json").read_text())
+    assert {answer["video"] for answer in answers} == {"夜间 跑步.mp4", "ليل.mp4", "thermal.mkv"}
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_command(made, repo, tmp_path):
