@@ -16,6 +16,18 @@ logger = get_logger(__name__)
 # ACCURATE_RND and FULL_CHR_H_INT of libswscale, as a number: PyAV has names for the last two since 18, which Python
 # 3.10 lacks.
 _DEEP = 0x4 | 0x40000 | 0x2000
+
+
+def _unnamed(cls: type[Type], value: int) -> Type:
+    """Return a member for a kind of side data that FFmpeg has and PyAV has no name for, like EXIF (31)."""
+    member = object.__new__(cls)
+    member._name_, member._value_ = f"UNNAMED_{value}", value
+    return member
+
+
+# Without it none of a frame's side data can be asked for.
+Type._missing_ = classmethod(_unnamed)
+
 # Grey levels of 256 below which a file of deep grey (thermal cameras) is reported.
 _FEW_LEVELS = 64
 
