@@ -5,11 +5,13 @@ import fcntl
 import io
 import logging
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from slowfast.utils.errors import InputError, LockedError
+from slowfast.utils.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +46,17 @@ def refuse_links(folder: Path) -> None:
 
 
 def _is_own(path: Path) -> bool:
-    """Return whether a path is a plain file or folder, as its name demands."""
-    return path.is_dir() if path.name in _FOLDERS else path.is_file()
+    """Return whether a path is a plain file or folder, as its name demands; a lock has one name only."""
+    shared = path.name == ".lock" and path.stat().st_nlink > 1
+    return path.is_dir() if path.name in _FOLDERS else path.is_file() and not shared
+
+
+def _unshare(folder: Path) -> None:
+    """Make own files of those that a copy made of hard links (`cp -al`) shares with another folder."""
+    for path in (folder / name for name in _FILES):
+        if path.is_file() and path.stat().st_nlink > 1:
+            with atomic_write(path) as aside:
+                shutil.copyfile(path, aside)
 
 
 @contextlib.contextmanager
@@ -73,6 +84,7 @@ def folder_lock(folder: str | Path) -> Iterator[None]:
             ) from None
         except OSError as error:
             logger.warning("%s cannot be locked (%s): never start two runs in it", folder, error.strerror)
+        _unshare(folder)
         handle.seek(0)
         handle.truncate()
         handle.write(f"host {socket.gethostname()}, process {os.getpid()}\n")

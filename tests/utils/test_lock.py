@@ -89,6 +89,25 @@ def test_links_where_a_run_writes_are_refused_by_name(name, dangling, tmp_path):
     assert outside.exists() is not dangling
 
 
+def test_a_copy_made_of_hard_links_writes_into_its_own_files(tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    for folder in (run, outside):
+        folder.mkdir()
+    for name in ("stdout.log", "metrics.jsonl"):
+        (outside / name).write_text("mine\n")
+        os.link(outside / name, run / name)
+    with folder_lock(run), open(run / "stdout.log", "a") as log:
+        log.write("more\n")
+    assert (run / "stdout.log").read_text() == "mine\nmore\n" and (run / "metrics.jsonl").read_text() == "mine\n"
+    assert (outside / "stdout.log").read_text() == "mine\n"
+    (outside / ".lock").write_text("mine")
+    (run / ".lock").unlink()
+    os.link(outside / ".lock", run / ".lock")
+    with pytest.raises(InputError, match=r"\.lock: a link"), folder_lock(run):
+        pass
+    assert (outside / ".lock").read_text() == "mine"
+
+
 def test_a_pipe_in_place_of_the_lock_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / ".lock")
     with pytest.raises(InputError, match="special file"), folder_lock(tmp_path):
