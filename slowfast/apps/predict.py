@@ -203,7 +203,7 @@ def table(answers: Sequence[Answer], top: int) -> str:
     """Return the answers as text, one block per video."""
     lines = []
     for answer in answers:
-        lines.append(answer.name)
+        lines.append(answer.name.replace("\n", "\\n").replace("\r", "\\r"))
         lines += [f"  {answer.light.reason}"] if answer.light.reason else []
         lines += [f"  {100 * share:5.1f} %  {name}" for name, share in answer.ranking[:top]]
         lines += [f"  cannot be read: {answer.error}"] if answer.error else []

@@ -126,12 +126,12 @@ def test_no_two_copies_have_one_name(tmp_path):
 
 def test_names_that_are_no_text_keep_their_answers(made, tmp_path):
     root, cfg, _ = made
-    for name in (b"\xff.mp4", b"\xfe.mp4", b"~nobody.mp4", b"back\\slash.mp4"):
+    for name in (b"\xff.mp4", b"\xfe.mp4", b"~nobody.mp4", b"back\\slash.mp4", b"x\n  99.0 %  run.mp4"):
         shutil.copy(next((root / "clips/deep").glob("*.mp4")), os.fsencode(tmp_path) + b"/" + name)
     answers = predict_files(cfg, root / "weights.pth", [tmp_path])
-    assert len({answer.name for answer in answers}) == 4 and not any(answer.error for answer in answers)
+    assert len({answer.name for answer in answers}) == 5 and not any(answer.error for answer in answers)
     write_json(tmp_path / "answers.json", [answer.as_dict(2) for answer in answers])
-    assert table(answers, 2).encode()
+    assert table(answers, 2).encode() and "\n  99.0 %  run" not in table(answers, 2)
 
 
 NAMES = ["跑步", "走路", "يركض", "走る", "달리기", "a\x1b[31mb", "Ждать", "坐", "站", "跳", "推"]

@@ -154,20 +154,28 @@ KINDS: dict[str, Callable[[random.Random, Path], str]] = {
 }  # fmt: skip
 
 
-def try_kinds(root: Path, cases: int, seed: int) -> dict[str, object]:
+def try_kinds(
+    root: Path, kinds: dict[str, Callable[[random.Random, Path], str]], cases: int, seed: int
+) -> dict[str, object]:
     """Try cases of every kind in turn; an `InputError` is an answer, anything else that is raised is not.
+
+    Args:
+        root: working folder.
+        kinds: from (random numbers, folder of the case) to what is wrong, empty for nothing.
+        cases: number of them.
+        seed: of the cases.
 
     Returns:
         Counts by kind and outcome, and what must not happen.
     """
-    counts: dict[str, Counter[str]] = {name: Counter() for name in KINDS}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in kinds}
     wrong = []
     for case in range(cases):
-        name = list(KINDS)[case % len(KINDS)]
+        name = list(kinds)[case % len(kinds)]
         work = root / f"case{case}"  # what this process has seen of a folder is remembered
         work.mkdir(parents=True)
         try:
-            text = KINDS[name](random.Random(f"{seed} {case}"), work)
+            text = kinds[name](random.Random(f"{seed} {case}"), work)
             counts[name]["right" if not text else "wrong"] += 1
         except InputError as error:
             text = "" if "\n" not in str(error) and len(str(error)) < 4000 else f"a message {str(error)[:200]!r}"

@@ -19,6 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE), str(HERE.parent / "engine")]
 
+import commands
 import damage
 import fuzz
 import kills
@@ -32,7 +33,7 @@ PARTS = {
     "files": (400, 45),
     "folders": (30, 2),
     "inputs": (2400, 160),
-    "kinds": (600, 60),
+    "kinds": (1000, 100),
 }
 OPTS = ("DATA.PSEUDO_CSV", "pseudo.csv", "TRAIN.STEPS_PER_EPOCH", "3", "SOLVER.MAX_EPOCH", "3", "TEST.ALSO", "[]")
 INSIDE = ("TRAIN.SAVE_EVERY_MINUTES", "1e-6")
@@ -107,8 +108,8 @@ def run_inputs(ground: Ground, root: Path, cases: int, seed: int) -> dict:
 
 
 def run_kinds(ground: Ground, root: Path, cases: int, seed: int) -> dict:
-    """Odd names, folders, links, values and limits."""
-    return kinds.try_kinds(root, cases, seed)
+    """Odd names, folders, links, values, limits, pools, exports and answers."""
+    return kinds.try_kinds(root, kinds.KINDS | commands.COMMANDS, cases, seed)
 
 
 def run_part(name: str, ground: Ground, root: Path, cases: int, seed: int) -> dict:
