@@ -109,9 +109,15 @@ def export_features(
         _write_index(target, paths, entries)
         write_text(target / "category_idx.txt", "".join(f"{name}\n" for name in names))
         return _sentence(target, entries, known, gone)
-    names = _classes(classes, known) or names
+    labels = _classes(classes, known)
+    names = labels or names
     _write_database(target, kind, entries, names, stride=stride, window=window, width=width)
-    return _sentence(target, entries, known, gone) + (_lacking(entries, names) if kind == "actionformer" else "")
+    text = _sentence(target, entries, known, gone)
+    if labels and classes is None:
+        numbers = ", ".join(f"{number} = {name}" for number, name in enumerate(labels[:5]))
+        more = ", ..." if len(labels) > 5 else ""
+        text += f"; classes {numbers}{more}: other exports keep these with --classes {target / 'category_idx.txt'}"
+    return text + (_lacking(entries, names) if kind == "actionformer" else "")
 
 
 def find_features(folder: str | Path) -> tuple[dict[str, Path], list[str]]:

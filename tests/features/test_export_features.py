@@ -157,9 +157,10 @@ def test_numbers_of_classes_are_the_same_in_every_export(finished, tmp_path):
     said = export_features(finished, tmp_path / "train", "actionformer", both)
     assert "the subset 'test' has no action of Drink" in said and "'training'" not in said
     classes = tmp_path / "train/category_idx.txt"
+    assert f"classes 0 = Drink, 1 = Phone: other exports keep these with --classes {classes}" in said
     assert classes.read_text() == "Drink\nPhone\n"
     said = export_features(finished, tmp_path / "test", "opentad", part, classes=classes)
-    assert "WARNING" not in said
+    assert "WARNING" not in said and "other exports" not in said
     for out in ("train", "test"):
         assert database_of(tmp_path / out)["Rear_1"]["annotations"][0]["label_id"] == 1
         assert (tmp_path / out / "category_idx.txt").read_text() == "Drink\nPhone\n"
