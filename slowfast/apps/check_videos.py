@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.config import get_cfg
+from slowfast.lists.names import find_file
 from slowfast.lists.tables import read_names
 from slowfast.transforms.gamma import gamma_table
 from slowfast.utils.files import write_json, write_text
 from slowfast.utils.isolated import map_isolated
 from slowfast.utils.progress import Progress
 from slowfast.video.probe import VideoFacts, probe
-from slowfast.video.reader import find_file
 
 # Mean grey that networks expect: DATA.MEAN 0.45.
 TARGET_LUMA = 0.45 * 255

@@ -112,11 +112,7 @@ def export_features(
     labels = _classes(classes, known)
     names = labels or names
     _write_database(target, kind, entries, names, stride=stride, window=window, width=width)
-    text = _sentence(target, entries, known, gone)
-    if labels and classes is None:
-        numbers = ", ".join(f"{number} = {name}" for number, name in enumerate(labels[:5]))
-        more = ", ..." if len(labels) > 5 else ""
-        text += f"; classes {numbers}{more}: other exports keep these with --classes {target / 'category_idx.txt'}"
+    text = _sentence(target, entries, known, gone) + ("" if classes else _numbers(labels, target))
     return text + (_lacking(entries, names) if kind == "actionformer" else "")
 
 
@@ -220,6 +216,13 @@ def _classes(given: str | Path | None, known: Mapping[str, Entry]) -> tuple[str,
         what = f"lacks the label {lacks[0]!r}" if lacks else "is empty or names a class twice"
         raise InputError(f"--classes {given}: it {what}; give one class name a line")
     return names
+
+
+def _numbers(labels: Sequence[str], target: Path) -> str:
+    """Return the numbers of classes that come from annotations, and how another export gets the same."""
+    named = ", ".join(f"{number} = {name}" for number, name in enumerate(labels[:5])) + ", ..." * (len(labels) > 5)
+    said = f"; classes {named}: other exports keep these with --classes {target / 'category_idx.txt'}"
+    return said if labels else ""
 
 
 def _lacking(entries: Mapping[str, Entry], names: Sequence[str]) -> str:

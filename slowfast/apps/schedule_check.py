@@ -1,5 +1,6 @@
 """What a schedule of jobs needs is looked at before its first job."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from fvcore.common.config import CfgNode
 from slowfast.config import load_config
 from slowfast.datasets.splits import resolve_split
 from slowfast.ensemble.rules import submission_rules
-from slowfast.lists.names import check_unique
+from slowfast.lists.names import check_unique, find_file
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import argument_path, repo_path
@@ -62,7 +63,7 @@ def _wrong_rows(cfg: CfgNode, split: str, labelled: bool) -> Iterator[str]:
     place = resolve_split(split, cfg.DATA.SPLITS, repo_path(cfg.DATA.PATH_PREFIX))
     names, labels_N = read_names(place.list_path, cfg.DATA.PATH_LABEL_SEPARATOR, labelled=labelled)
     check_unique(names, str(place.list_path))
-    absent = [name for name in names if not (place.folder / name).exists()]
+    absent = [name for name in names if not os.path.exists(find_file(place.folder / name))]
     if absent:
         yield f"{place.list_path}: {len(absent)} of {len(names)} videos are not in {place.folder}, first {absent[0]!r}"
     if not labelled:

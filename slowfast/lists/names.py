@@ -1,8 +1,11 @@
-"""Names of videos: many of them in little memory, and when two of them are the same video. Legend: N names."""
+"""Names of videos: many of them in little memory, when two of them are one video, where it is. Legend: N names."""
 
+import os
 import posixpath
+import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -46,6 +49,23 @@ class Names(Sequence[str]):
 def video_key(name: str) -> str:
     """Return what two names of one video share: `./x.mp4` and `a/../x.mp4` are `x.mp4`."""
     return posixpath.normpath(name) if "/" in name or name.startswith(".") else name
+
+
+def find_file(path: str | Path) -> str:
+    """Return a path as it is, or where nothing is there the way it is spelt on this disk.
+
+    Lists from other systems have names in the other Unicode form (NFC, NFD) or backslashes between folders.
+    """
+    text = str(path)
+    if os.path.lexists(text):
+        return text
+    found = "/" if text.startswith("/") else ""
+    for part in filter(None, text.replace("\\", "/").split("/")):
+        forms = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
+        found = next((place for form in forms if os.path.lexists(place := os.path.join(found, form))), "")
+        if not found:
+            return text
+    return found or text
 
 
 def keys_of(names: Sequence[str], folder: str = "") -> np.ndarray:

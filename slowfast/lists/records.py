@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.lists.names import Names, keys_of, repeated
+from slowfast.lists.names import Names, find_file, keys_of, repeated
 from slowfast.lists.rows import find_separator, list_rows, parse_row, short
 from slowfast.utils.errors import InputError
 
@@ -49,6 +49,7 @@ class VideoList(Sequence[ClipRecord]):
 
     Attributes:
         labels_N: int32.
+        spelt: files by row, of names that are spelt differently on this disk.
     """
 
     def __init__(self, source: Path, folder: str | Path) -> None:
@@ -57,6 +58,7 @@ class VideoList(Sequence[ClipRecord]):
         self._labels, self._lines = array("i"), array("I")
         self._probs: array | None = None
         self._width = 0
+        self.spelt: dict[int, str] = {}
 
     def append(self, name: str, label: int, probs: Sequence[float] | None, line: int) -> None:
         """Add a row that stands in a line of the file."""
@@ -80,12 +82,15 @@ class VideoList(Sequence[ClipRecord]):
         if self._probs is not None:
             probs_K = np.array(self._probs[row * self._width : (row + 1) * self._width], np.float32)
             probs_K = None if np.isnan(probs_K[0]) else probs_K
-        name = self.name(row)
-        return ClipRecord(name, os.path.join(self.folder, name), self._labels[row], probs_K, row)
+        return ClipRecord(self.name(row), self.path(row), self._labels[row], probs_K, row)
 
     def name(self, row: int) -> str:
         """Return the name of a row."""
         return self._names[row]
+
+    def path(self, row: int) -> str:
+        """Return the file of a row."""
+        return self.spelt.get(row) or os.path.join(self.folder, self._names[row])
 
     def line(self, row: int) -> int:
         """Return the line of the file that a row stands in, from 1."""
@@ -97,7 +102,7 @@ class VideoList(Sequence[ClipRecord]):
 
     def paths(self) -> list[str]:
         """Return all files."""
-        return [os.path.join(self.folder, self.name(row)) for row in range(len(self))]
+        return [self.path(row) for row in range(len(self))]
 
     def rows(self) -> Iterator[bytes]:
         """Yield every row as bytes that are the same however it is written: name, label, probabilities."""
@@ -229,7 +234,12 @@ def _check_files(records: VideoList, list_path: Path, folder: Path) -> None:
                 present[parent] = set(os.listdir(parent))
             except OSError:
                 present[parent] = set()
-        if base not in present[parent]:
+        if base in present[parent]:
+            continue
+        spelt = find_file(os.path.join(folder, name))
+        if os.path.lexists(spelt):
+            records.spelt[row] = spelt
+        else:
             missing.add(f"row {records.line(row)} ({short(name)})")
     if missing.count:
         raise InputError(

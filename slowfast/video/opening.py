@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+from slowfast.lists.names import find_file
 from slowfast.utils.errors import InputError
 from slowfast.video.decord import open_decord
 from slowfast.video.pyav import PyAVVideo
-from slowfast.video.reader import DEFAULT_TIMEOUT, Video, check_file, find_file
+from slowfast.video.reader import DEFAULT_TIMEOUT, Video, check_file
 from slowfast.video.torchcodec import open_torchcodec
 
 _OPENERS = {"pyav": PyAVVideo, "decord": open_decord, "torchcodec": open_torchcodec}

@@ -11,7 +11,6 @@ Rules that hold for every backend:
 
 import os
 import stat
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -59,23 +58,6 @@ class Video(Protocol):
 
     def close(self) -> None:
         """Free the decoder and its frames."""
-
-
-def find_file(path: str | Path) -> str:
-    """Return a path as it is, or where nothing is there the way it is spelt on this disk.
-
-    Lists from other systems have names in the other Unicode form (NFC, NFD) or backslashes between folders.
-    """
-    text = str(path)
-    if os.path.lexists(text):
-        return text
-    found = "/" if text.startswith("/") else ""
-    for part in filter(None, text.replace("\\", "/").split("/")):
-        forms = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
-        found = next((place for form in forms if os.path.lexists(place := os.path.join(found, form))), "")
-        if not found:
-            return text
-    return found or text
 
 
 def check_file(path: str | Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 
+from slowfast.lists.names import find_file
 from slowfast.video.pyav import PyAVVideo
-from slowfast.video.reader import check_file, find_file
+from slowfast.video.reader import check_file
 
 # Frames per second that are assumed where a file has neither a rate nor timestamps.
 ASSUMED_FPS = 25.0

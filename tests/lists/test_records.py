@@ -1,6 +1,7 @@
 """Lists as users write them: handled, or refused in one sentence with row numbers."""
 
 import tracemalloc
+import unicodedata
 
 import numpy as np
 import pytest
@@ -195,3 +196,16 @@ def test_memory_of_a_long_list(folder):
     kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(records) == 60_000 and kept < 2 * len(text) and peak < 3 * len(text)
+
+
+def test_names_that_are_spelt_otherwise_on_this_disk(tmp_path):
+    """Lists from other systems: the other Unicode form, backslashes between folders."""
+    composed, apart = (unicodedata.normalize(form, "Café ü") for form in ("NFC", "NFD"))
+    (tmp_path / "deep").mkdir()
+    for name in (f"{apart}.mp4", "deep/b.mp4", "c.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "l.csv").write_text(f"{composed}.mp4,0\ndeep\\b.mp4,1\nc.mp4,1\n", encoding="utf-8")
+    records = read_list(tmp_path / "l.csv", tmp_path, separator=",", num_classes=2, labelled=True)
+    assert records.names() == [f"{composed}.mp4", "deep\\b.mp4", "c.mp4"]
+    paths = [str(tmp_path / name) for name in (f"{apart}.mp4", "deep/b.mp4", "c.mp4")]
+    assert records.paths() == paths == [record.path for record in records]

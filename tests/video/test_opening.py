@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from slowfast.lists.names import find_file
 from slowfast.video import BACKENDS, VideoError, open_video
-from slowfast.video.reader import find_file
 from slowfast.video.stream import StreamedVideo
 
 NFC, NFD = (unicodedata.normalize(form, "Café ü.mp4") for form in ("NFC", "NFD"))
