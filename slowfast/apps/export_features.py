@@ -82,7 +82,7 @@ def export_features(
     check_writable(target)
     paths, gone = find_features(source)
     known = _read_annotations(annotations) if annotations is not None else {}
-    folder = target if kind == "npy" else target / "features"
+    folder = target / ("" if kind == "npy" else "features")
     progress = Progress(len(paths), f"export {kind}")
     entries: dict[str, Entry] = {}
     forms: dict[tuple[int, int, int], Path] = {}
@@ -95,9 +95,8 @@ def export_features(
             named.setdefault(features.class_names, path)
         for different in (forms, named):
             if len(different) > 1:
-                raise InputError(
-                    f"{path} has another stride, window, width or classes than {next(iter(different.values()))}"
-                )
+                first = next(iter(different.values()))
+                raise InputError(f"{path} has another stride, window, width or classes than {first}")
         _save_array(folder / f"{key}.npy", features.feats)
         if kind == "npy":
             _save_array(folder / f"{key}.probs.npy", features.probs)
@@ -110,10 +109,9 @@ def export_features(
         write_text(target / "category_idx.txt", "".join(f"{name}\n" for name in names))
         return _sentence(target, entries, known, gone)
     labels = _classes(classes, known)
-    names = labels or names
-    _write_database(target, kind, entries, names, stride=stride, window=window, width=width)
+    _write_database(target, kind, entries, labels or names, stride=stride, window=window, width=width)
     text = _sentence(target, entries, known, gone) + ("" if classes else _numbers(labels, target))
-    return text + (_lacking(entries, names) if kind == "actionformer" else "")
+    return text + (_lacking(entries, labels or names) if kind == "actionformer" else "")
 
 
 def find_features(folder: str | Path) -> tuple[dict[str, Path], list[str]]:
