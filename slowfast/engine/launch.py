@@ -63,12 +63,12 @@ def run_experiment(cfg: CfgNode) -> None:
             logger.info("%s with %s parameters on %s", cfg.MODEL.ARCH, f"{count:,}", device)
         skipped = cfg.TRAIN.ENABLE and distributed.from_main(lambda: take_over(cfg, output, origin))
         if cfg.TRAIN.ENABLE and not skipped:
-            with explain_memory(cfg, "training"), explain_sizes(cfg):
+            with explain_memory(cfg, "training"):
                 train(cfg, model, output, device, origin, state)
             if cfg.LORA.RANK:  # tested as everywhere else: with the adapters in their layers
                 model = build_model(cfg).to(device)
         if cfg.TEST.ENABLE:
-            with explain_memory(cfg, "testing"), explain_sizes(cfg):
+            with explain_memory(cfg, "testing"):
                 test(cfg, model, output, device, sources)
 
 
@@ -104,8 +104,8 @@ def check_training(cfg: CfgNode, model: nn.Module, device: torch.device) -> None
 
 @contextlib.contextmanager
 def process_setup(cfg: CfgNode):
-    """Join the job, set threads, seeds and what SIGTERM does; yield the device."""
-    with stop_signals(), distributed.process_group(cfg.NUM_GPUS, cfg.DIST_BACKEND) as device:
+    """Join the job, set threads, seeds and what SIGTERM does; yield the device. Sizes that do not go are explained."""
+    with stop_signals(), explain_sizes(cfg), distributed.process_group(cfg.NUM_GPUS, cfg.DIST_BACKEND) as device:
         if cfg.NUM_THREADS:
             torch.set_num_threads(cfg.NUM_THREADS)
         distributed.seed_generators(cfg.RNG_SEED)

@@ -150,6 +150,8 @@ _NO_MEMORY = (
 
 # What the layers of torch say when nothing is left of a clip.
 _TOO_SMALL = ("greater than actual input size", "output size is too small")
+# What its BatchNorm says of a batch of one clip, once pooled.
+_LONELY = "Expected more than 1 value per channel"
 
 
 @contextlib.contextmanager
@@ -189,13 +191,22 @@ def _memory_sentence(cfg: CfgNode, work: str, error: Exception) -> str:
 
 @contextlib.contextmanager
 def explain_sizes(cfg: CfgNode) -> Iterator[None]:
-    """Turn the failure of a network on clips that are too small into a sentence.
+    """Turn the failure of a network on clips that are too small, or on a batch of one clip, into a sentence.
 
     Raises:
         InputError: naming the sizes.
     """
     try:
         yield
+    except ValueError as error:
+        if _LONELY not in str(error):
+            raise
+        raise InputError(
+            f"a BatchNorm of MODEL.ARCH {cfg.MODEL.ARCH} got a single value a channel, of which there are no statistics:"
+            f" give every process two clips or more (TRAIN.BATCH_SIZE, now {cfg.TRAIN.BATCH_SIZE}; ADAPT.BATCH_SIZE, now"
+            f" {cfg.ADAPT.BATCH_SIZE}), larger clips (DATA.TRAIN_CROP_SIZE, now {cfg.DATA.TRAIN_CROP_SIZE}), or set"
+            f" MVIT.NECK_BN (now {cfg.MVIT.NECK_BN}) False"
+        ) from None
     except RuntimeError as error:
         if not any(words in str(error) for words in _TOO_SMALL):
             raise

@@ -90,6 +90,12 @@ def test_weights_of_other_classes_are_refused(made):
         predict_files(cfg, root / "none.pyth", [root / "clips"])
 
 
+def test_clips_too_small_for_the_network_are_told(made):
+    root = made[0]
+    with pytest.raises(InputError, match=r"clips are too small.*DATA.TEST_CROP_SIZE \(now 4\)"):
+        predict_files(load_config(CONFIG, ["DATA.TEST_CROP_SIZE", "4"]), root / "weights.pth", [root / "clips"])
+
+
 def test_copies_show_both_pictures_and_the_answer(made, tmp_path):
     root, cfg, _ = made
     answers = predict_files(cfg, root / "weights.pth", [root / "clips/deep"], 0.25)

@@ -84,6 +84,15 @@ def test_clips_too_small_for_the_network(key, run):
     assert f"{key} (now 7)" in complaint(run.log("out"))
 
 
+def test_a_batch_of_one_clip_has_no_statistics(run):
+    """The network's own BatchNorm behind the pooling; no advice of another check leads here without a word."""
+    one = ("TRAIN.BATCH_SIZE", "1", "AUG.NUM_SAMPLE", "1", "MIXUP.ENABLE", "False", "MODEL.LOSS_FUNC", "cross_entropy")
+    mvit = ("MODEL.ARCH", "mvit", "MVIT.EMBED_DIM", "16", "MVIT.DEPTH", "2", "MVIT.PATCH_STRIDE", "[2, 8, 8]")
+    assert run("out", *TRAIN, *one, *mvit, "MVIT.POOL_KV_STRIDE_ADAPTIVE", "[1, 2, 2]", "MVIT.NECK_BN", "True") == 2
+    text = complaint(run.log("out"))
+    assert "TRAIN.BATCH_SIZE, now 1" in text and "MVIT.NECK_BN (now True) False" in text
+
+
 def test_tables_without_the_probabilities_that_the_loss_needs(run):
     assert run("out", *TRAIN, "DATA.PSEUDO_CSV", "train.csv", "MODEL.PSEUDO_LOSS_FUNC", "kl") == 2
     assert "train.csv: 12 rows (the first is row 1) have no probabilities" in complaint(run.log("out"))
