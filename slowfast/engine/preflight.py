@@ -201,11 +201,11 @@ def explain_sizes(cfg: CfgNode) -> Iterator[None]:
     except ValueError as error:
         if _LONELY not in str(error):
             raise
+        sizes = ("TRAIN.BATCH_SIZE", "ADAPT.BATCH_SIZE", "DATA.TRAIN_CROP_SIZE")
+        named = ", ".join(f"{key} (now {flatten(cfg)[key]})" for key in sizes)
         raise InputError(
-            f"a BatchNorm of MODEL.ARCH {cfg.MODEL.ARCH} got a single value a channel, of which there are no statistics:"
-            f" give every process two clips or more (TRAIN.BATCH_SIZE, now {cfg.TRAIN.BATCH_SIZE}; ADAPT.BATCH_SIZE, now"
-            f" {cfg.ADAPT.BATCH_SIZE}), larger clips (DATA.TRAIN_CROP_SIZE, now {cfg.DATA.TRAIN_CROP_SIZE}), or set"
-            f" MVIT.NECK_BN (now {cfg.MVIT.NECK_BN}) False"
+            f"a BatchNorm of MODEL.ARCH {cfg.MODEL.ARCH} got a single value a channel, which has no statistics: give every"
+            f" process two clips or more, or larger ones: raise {named}, or set MVIT.NECK_BN False"
         ) from None
     except RuntimeError as error:
         if not any(words in str(error) for words in _TOO_SMALL):

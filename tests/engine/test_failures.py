@@ -90,7 +90,7 @@ def test_a_batch_of_one_clip_has_no_statistics(run):
     mvit = ("MODEL.ARCH", "mvit", "MVIT.EMBED_DIM", "16", "MVIT.DEPTH", "2", "MVIT.PATCH_STRIDE", "[2, 8, 8]")
     assert run("out", *TRAIN, *one, *mvit, "MVIT.POOL_KV_STRIDE_ADAPTIVE", "[1, 2, 2]", "MVIT.NECK_BN", "True") == 2
     text = complaint(run.log("out"))
-    assert "TRAIN.BATCH_SIZE, now 1" in text and "MVIT.NECK_BN (now True) False" in text
+    assert "TRAIN.BATCH_SIZE (now 1)" in text and "set MVIT.NECK_BN False" in text
 
 
 def test_tables_without_the_probabilities_that_the_loss_needs(run):
