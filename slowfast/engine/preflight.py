@@ -204,8 +204,8 @@ def explain_sizes(cfg: CfgNode) -> Iterator[None]:
         sizes = ("TRAIN.BATCH_SIZE", "ADAPT.BATCH_SIZE", "DATA.TRAIN_CROP_SIZE")
         named = ", ".join(f"{key} (now {flatten(cfg)[key]})" for key in sizes)
         raise InputError(
-            f"a BatchNorm of MODEL.ARCH {cfg.MODEL.ARCH} got a single value a channel, which has no statistics: give every"
-            f" process two clips or more, or larger ones: raise {named}, or set MVIT.NECK_BN False"
+            f"a BatchNorm of MODEL.ARCH {cfg.MODEL.ARCH} got a single value a channel, which has no statistics: give"
+            f" every process two clips or more, or larger ones: raise {named}, or set MVIT.NECK_BN False"
         ) from None
     except RuntimeError as error:
         if not any(words in str(error) for words in _TOO_SMALL):
