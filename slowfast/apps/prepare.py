@@ -15,7 +15,7 @@ from slowfast.lists.endings import find_files
 from slowfast.lists.rows import parse_row
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
-from slowfast.utils.files import write_text
+from slowfast.utils.files import printable, write_text
 from slowfast.utils.paths import repo_path
 from slowfast.video.probe import VideoFacts
 
@@ -76,6 +76,8 @@ def read_folder(folder: Path, classes: Sequence[str] | None, *, check: bool, wor
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: this folder does not exist")
+    if printable(str(folder)) != str(folder):
+        raise InputError(f"{printable(str(folder))}: a configuration cannot name what is no UTF-8: rename it")
     found = [(path, path.relative_to(folder).as_posix()) for path in sorted(find_files(folder), key=_natural)]
     unfit = [(shown(name), UNFIT) for _, name in found if not fits_a_list(name)]
     paths = [path for path, name in found if fits_a_list(name)]

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -316,6 +317,11 @@ def _coerce(setting: Setting, default: Any, values: dict[str, Any], errors: list
         value = float(value)
     elif isinstance(default, int) and isinstance(value, float) and value.is_integer():
         value = int(value)
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        errors.append(f"{setting.origin}: {setting.key} is {value!r}, which is no UTF-8: rename that file or folder")
+        return
     words = _WORDS.get(setting.key, ())
     fits = default is None or value is None or type(value) is type(default) or value in words
     nullable = default is None or setting.key in _NULLABLE

@@ -215,3 +215,10 @@ def test_a_part_of_the_light_clips_is_held_out(tmp_path, clips, repo):
 def test_too_few_light_clips_to_hold_any_out(folders):
     said = remarks(prepare(folders / "out", folders / "light", folders / "dark", check=False))[-1]
     assert said.startswith("no clip is held out") and "training clips" in said
+
+
+def test_a_folder_that_no_configuration_can_name_is_told(folders):
+    place = folders / os.fsdecode(b"no\xe9")
+    (folders / "light").rename(place)
+    with pytest.raises(InputError, match=r"no\\xe9: a configuration cannot name what is no UTF-8"):
+        prepare(folders / "out", place, folders / "dark", check=False)

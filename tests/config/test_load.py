@@ -322,3 +322,12 @@ def test_a_missing_network_is_told_as_missing_and_nothing_else(write):
 
 def test_a_section_may_be_empty(write):
     assert load_config(write("a.yaml", "SOLVER:\nDATA:\n  GAMMA:\n")).SOLVER.BASE_LR == 0.1
+
+
+@pytest.mark.parametrize("value", ["out\udcff", "['a.csv', 'v\udce9']"])
+def test_values_that_are_no_utf_8_are_told(value, repo):
+    """They come from the names of folders, and a run writes its configuration as text."""
+    key = "OUTPUT_DIR" if value.startswith("out") else "DATA.SPLITS.test"
+    with pytest.raises(ConfigError, match=rf"command line: {key} is .*udc.*, which is no UTF-8: rename") as caught:
+        load_config(repo / "configs/demo/models/sf32_k700.yaml", [key, value])
+    str(caught.value).encode()
