@@ -189,7 +189,8 @@ def _read_annotations(path: str | Path) -> dict[str, Entry]:
 def _check_action(action: Entry) -> None:
     """Refuse an action without a label of one line and a segment in finite seconds."""
     first, last = (float(second) for second in action["segment"])
-    if not (0 <= first <= last < math.inf and len(action["label"].strip().splitlines()) == 1):
+    numbers = all(type(second) in (int, float) for second in action["segment"])
+    if not (numbers and 0 <= first <= last < math.inf and len(action["label"].strip().splitlines()) == 1):
         raise ValueError(f"{str(action)[:200]} needs a label of one line and seconds 0 <= start <= end")
 
 

@@ -101,11 +101,12 @@ def actions(**action) -> str:
      actions(label="x", segment=[0, float("inf")]), actions(label="x", segment=[float("nan"), 1]),
      actions(label="x", segment=[0, 1], score=float("nan")), actions(label="x\ny", segment=[0, 1]),
      actions(label=" ", segment=[0, 1]), actions(label="\ud800", segment=[0, 1]),
-     actions(label="x", segment=[0, 10**400]), actions(label="x", segment=[0, 1, 2]), actions(label="x"), "[" * 100000,
+     actions(label="x", segment=[0, 10**400]), actions(label="x", segment=[0, 1, 2]), actions(label="x", segment=["0", "1"]), actions(label="x", segment=[True, 3]),
+     actions(label="x", segment=[None, 3]), actions(label="x", segment="01"), actions(label=["x"], segment=[0, 1]), actions(label="x"), "[" * 100000,
      '{"database": ' + '{"a":' * 100000,
      '{"database": {"a": {"annotations": [{"label": "x", "segment": [0, 1e999]}]}}}', '{"database": {"a": 3}}',
      '{"database": {"a": {"subset": 3}}}', '{"database": {"a": {"annotations": [3]}}}'],
-    ids=range(21),
+    ids=range(26),
 )  # fmt: skip
 def test_wrong_annotations_are_refused(finished, tmp_path, text):
     (tmp_path / "bad.json").write_text(text)
