@@ -209,3 +209,7 @@ def test_names_that_are_spelt_otherwise_on_this_disk(tmp_path):
     assert records.names() == [f"{composed}.mp4", "deep\\b.mp4", "c.mp4"]
     paths = [str(tmp_path / name) for name in (f"{apart}.mp4", "deep/b.mp4", "c.mp4")]
     assert records.paths() == paths == [record.path for record in records]
+    for again in ("deep/b.mp4", f"{apart}.mp4", ".\\c.mp4"):
+        (tmp_path / "l.csv").write_text(f"{composed}.mp4,0\ndeep\\b.mp4,1\nc.mp4,1\n{again},1\n", encoding="utf-8")
+        with pytest.raises(InputError, match=r"row 4 \(.*\) names the video of row"):
+            read_list(tmp_path / "l.csv", tmp_path, separator=",", num_classes=2, labelled=True)
