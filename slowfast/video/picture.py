@@ -45,8 +45,7 @@ class Picture:
         self._width, self._height = first.width, first.height
         self.orientation = orientation_of(first)
         self._reformatter = VideoReformatter()
-        if first.format.name.startswith("gray") and _is_deep(first):
-            _report_few_levels(path, first)
+        self._to_look_at = first.format.name.startswith("gray") and _is_deep(first)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,6 +58,9 @@ class Picture:
         Raises:
             VideoError: when it cannot be converted.
         """
+        if self._to_look_at and _has_levels(frame):
+            self._to_look_at = False
+            _report_few_levels(self._path, frame)
         how = {"interpolation": _DEEP} if _is_deep(frame) else {}
         try:
             rgb_HWC = self._reformatter.reformat(
@@ -100,19 +102,28 @@ def _is_deep(frame: av.VideoFrame) -> bool:
     return any(component.bits > 8 for component in frame.format.components)
 
 
-def _report_few_levels(path: str, first: av.VideoFrame) -> None:
+def _grey_values(frame: av.VideoFrame) -> np.ndarray:
+    """Return the values of deep grey as they are stored, (H, W)."""
+    order = ">" if frame.format.name.endswith("be") else "<"
+    plane = frame.planes[0]
+    return np.frombuffer(plane, f"{order}u2").reshape(plane.height, -1)[:, : plane.width]
+
+
+def _has_levels(frame: av.VideoFrame) -> bool:
+    """Return whether a frame of deep grey is more than a flat field, as clips may begin with."""
+    return bool(np.ptp(_grey_values(frame)))
+
+
+def _report_few_levels(path: str, frame: av.VideoFrame) -> None:
     """Say when deep grey keeps few of 256 levels, since the 8 highest bits alone are used."""
-    bits = first.format.components[0].bits
-    order = ">" if first.format.name.endswith("be") else "<"
-    plane = first.planes[0]
-    values_HW = np.frombuffer(plane, f"{order}u2").reshape(plane.height, -1)[:, : plane.width]
+    bits, values_HW = frame.format.components[0].bits, _grey_values(frame)
     low, high = int(values_HW.min()), int(values_HW.max())
     levels = (high >> (bits - 8)) - (low >> (bits - 8)) + 1
     if levels < _FEW_LEVELS:
         _warn_once(
             f"{path}: its grey of {bits} bits lies between {low} and {high}, which leaves {levels} of 256 levels:"
             " stretch it first, like ffmpeg -i IN -vf"
-            f" 'lut=clip((val-{low})*{2**bits - 1}/{max(1, high - low)},0,{2**bits - 1})' -c:v ffv1 OUT.mkv"
+            f" 'lut=clip((val-{low})*{2**bits - 1}/{high - low},0,{2**bits - 1})' -c:v ffv1 OUT.mkv"
         )
 
 

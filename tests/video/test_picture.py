@@ -130,6 +130,25 @@ def test_thermal_grey_of_few_levels_is_told_once(making, tmp_path, caplog):
     assert stretched.min() < 50 and stretched.max() >= 65280
 
 
+def test_deep_grey_that_begins_with_a_flat_field(making, tmp_path, caplog):
+    """A closed shutter says nothing of what follows."""
+    values = np.linspace(7000, 9000, 48 * 64).reshape(48, 64).astype(np.uint16)
+    path = tmp_path / "shutter.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray16le"
+        for number, image in enumerate((np.zeros_like(values), values)):
+            frame = av.VideoFrame.from_ndarray(image, format="gray16le")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with caplog.at_level(logging.WARNING, "slowfast"), open_video(path) as video:
+        video.get_frames([0])
+        assert not caplog.messages
+        video.get_frames([0, 1])
+    assert len(caplog.messages) == 1 and "lies between 7000 and 9000" in caplog.text
+
+
 def test_other_readers_hand_over_what_they_turn_by_themselves(making, tmp_path):
     path = making.write(tmp_path / "a.mp4", [np.zeros((96, 128, 3), np.uint8)] * 3, matrix=matrix_of(-1, 0, 0, 1))
     video = PlainVideo(path, lambda *_: pytest.fail("the other reader was asked"))
