@@ -145,7 +145,7 @@ def write_cams(
                 print(f"{video}\n  {100 * probs_K[best]:5.1f} %  {classes[best]}", flush=True)
                 target = folder / video.lstrip("/")
                 frames_THWC = _levels(cfg, clip_CTHW.cpu())
-                answer = [classes[best], f"class {best}"], f" {100 * probs_K[best]:.0f} %"
+                answer = [classes[best], f"class {best}"], f"{100 * probs_K[best]:.0f} %"
                 pictures = _pictures(frames_THWC, cam_THW, *answer)
                 write_h264(target.with_name(fitting_name(target.name, "_cam.mp4")), pictures, fps=_FPS, crf=_CRF)
                 progress.update()

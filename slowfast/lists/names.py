@@ -47,7 +47,9 @@ class Names(Sequence[str]):
 
 
 def video_key(name: str) -> str:
-    """Return what two names of one video share: `./x.mp4` and `a/../x.mp4` are `x.mp4`."""
+    """Return what names of one video share: `./x.mp4` is `x.mp4`, as are slashes and backslashes, NFC and NFD."""
+    if "\\" in name or not name.isascii():
+        name = unicodedata.normalize("NFC", name.replace("\\", "/"))
     return posixpath.normpath(name) if "/" in name or name.startswith(".") else name
 
 

@@ -241,11 +241,6 @@ def _check_files(records: VideoList, list_path: Path, folder: Path) -> None:
             records.spelt[row] = spelt
         else:
             missing.add(f"row {records.line(row)} ({short(name)})")
-    twice = _Wrong()
-    for row, first in repeated(records.paths()) if records.spelt else ():
-        twice.add(f"row {records.line(row)} ({short(records.name(row))}) names the video of row {records.line(first)}")
-    if twice.count:
-        raise InputError(f"{list_path}: {twice}; correct these rows")
     if missing.count:
         raise InputError(
             f"{list_path}: {missing.count} of {len(records)} videos are missing below {folder}: {missing};"

@@ -49,3 +49,11 @@ def test_anchored_rows_use_their_own_weights():
 def test_names_of_the_other_file_are_in_the_message():
     with pytest.raises(InputError, match=r"w\.pkl does not belong to data/list\.csv: it lacks 'x'"):
         join_voters({"a": voter(["p", "q", "r"], source="w.pkl")}, ["x", "q", "r"], "data/list.csv")
+
+
+def test_names_of_another_system_are_joined():
+    """A list with backslashes, or in the other Unicode form, is one of the same videos."""
+    scores = np.arange(8, dtype=np.float32).reshape(2, 4)
+    voter = Predictions(scores, np.full(2, -1), video_names=["a/b.mp4", "\u00e9.mp4"], score_kind="logits")
+    joined = join_voters({"one": voter}, ["e\u0301.mp4", "a\\b.mp4"])["one"]
+    np.testing.assert_array_equal(joined.video_preds, scores[::-1])
