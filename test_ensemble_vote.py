@@ -52,13 +52,13 @@ def main() -> None:
     root = argument_path(args.exp_root) if args.exp_root is not None else REPO_ROOT
     list_file = argument_path(args.list) if args.list is not None else repo_path("data/test.csv")
     folder = Path(args.output_dir).expanduser().absolute() if args.output_dir else repo_path("submission")
-    options = {"separator": args.separator, "fill": args.fill_missing}
+    options = {"separator": args.separator, "fill": args.fill_missing, "mixed": args.mixed}
     options["estimate"] = argument_path(args.estimate) if args.estimate else None
     if args.voter:
         voters = {name: (argument_path(path), weight) for name, (path, weight) in parse_votes(args.voter).items()}
         plain_vote(voters, list_file, folder, **options)
         return
-    vote(rules, root, list_file, folder, mixed=args.mixed, **options)
+    vote(rules, root, list_file, folder, **options)
 
 
 if __name__ == "__main__":

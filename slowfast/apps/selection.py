@@ -83,6 +83,7 @@ def read_pool(sources: Sources) -> Pool:
     """Read all inputs and put them side by side."""
     voters = [load_predictions(path) for path in sources.predictions]
     check_voters(voters, mixed=sources.mixed)
+    check_voters([load_predictions(path) for path in sources.light], mixed=sources.mixed)
     return build_pool(
         voters,
         [read_table(path, sources.separator) for path in sources.tables],

@@ -56,7 +56,13 @@ def add_mixed_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def load_voters(
-    paths: dict[str, Path], rules: StageRules, names: list[str], source: str, *, mixed: bool = False
+    paths: dict[str, Path],
+    rules: StageRules,
+    names: list[str],
+    source: str,
+    *,
+    mixed: bool = False,
+    of_round: int | None = None,
 ) -> dict[str, Predictions]:
     """Return the voters' predictions in list order; what is odd but not wrong goes to stderr."""
     for voter, path in paths.items():
@@ -66,7 +72,7 @@ def load_voters(
                 " first (bash exp_*/MODEL/test.sh) or give another file"
             )
     voters = {voter: load_predictions(path) for voter, path in paths.items()}
-    check_voters(list(voters.values()), mixed=mixed)
+    check_voters(list(voters.values()), mixed=mixed, of_round=of_round)
     for sentence in unexpected_kinds(voters, rules.score_kinds):
         print(f"warning: {sentence}", file=sys.stderr)
     return join_voters(voters, names, source)
@@ -102,7 +108,7 @@ def generate(stage: int, args: argparse.Namespace) -> int:
     output = output_path(args.output, f"data/pseudo/stage{stage}.csv")
     paths = {voter: input_path(getattr(args, voter), rules.inputs[voter]) for voter in VOTERS}
     names, _ = read_names(list_file, args.separator)
-    voters = load_voters(paths, rules, names, shown(list_file), mixed=args.mixed)
+    voters = load_voters(paths, rules, names, shown(list_file), mixed=args.mixed, of_round=stage - 1)
     check_class_count(voters, len(rules.thresholds))
     missing_N = report_missing(voters, names)
     probs_NK = weighted_mix({voter: softmax(p.video_preds) for voter, p in voters.items()}, rules.weights)

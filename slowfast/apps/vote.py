@@ -171,6 +171,7 @@ def plain_vote(
     separator: str | None = None,
     fill: bool = False,
     estimate: Path | None = None,
+    mixed: bool = False,
 ) -> None:
     """Write the weighted mean of the voters' probabilities of a clip: `arid_pred.csv` and `predictions.csv`.
 
@@ -183,6 +184,7 @@ def plain_vote(
         separator: of the list; None: found.
         fill: whether a voter without scores for a video counts as undecided.
         estimate: see `vote`.
+        mixed: see `vote`.
 
     Raises:
         InputError: files are missing, or belong to other videos or classes.
@@ -194,9 +196,13 @@ def plain_vote(
             f"{len(absent)} of {len(voters)} prediction files are missing: {', '.join(absent)}; test these first"
         )
     loaded = {name: load_predictions(path) for name, (path, _) in voters.items()}
+    check_voters(list(loaded.values()), mixed=mixed)
+    files = {**{f"voter {name}": path for name, (path, _) in voters.items()}, "list": list_file}
+    weights = {name: weight for name, (_, weight) in voters.items()}
+    made_of = made_of_vote("submission", files, {"weights": weights, "fill": fill})
     joined = join_voters(loaded, names, str(list_file))
     fill_missing(joined, names, fill)
-    weights_V = np.array([weight for _, weight in voters.values()])
+    weights_V = np.array(list(weights.values()))
     probs_VNK = np.stack([clip_probabilities(predictions) for predictions in joined.values()])
     mixed_NK = np.tensordot(weights_V / weights_V.sum(), probs_VNK, 1)
     labels_N = mixed_NK.argmax(axis=1)
@@ -204,6 +210,7 @@ def plain_vote(
     classes = named or [str(number) for number in range(mixed_NK.shape[1])]
     write_predictions(folder / "predictions.csv", names, labels_N, mixed_NK, classes, estimated(estimate))
     write_submission(folder / "arid_pred.csv", names, labels_N, mixed_NK)
+    write_record(folder / "arid_pred.csv", made_of, files)
     agree_V = (probs_VNK.argmax(axis=2) == labels_N).mean(axis=1)
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in zip(joined, agree_V))
     print(f"{len(names)} videos voted by {len(joined)}; written to {folder}; agreement with the vote: {shares}")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from slowfast.ensemble.predictions import Predictions, load_predictions
 from slowfast.parents import Input, MadeOf, input_of_file, read_record, versions, write_record
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import sha256_of
+
+_FOLDER = re.compile(r"exp_(?:adapt_bn|pseudo_stage(\d+))")
 
 
 def unworthy(path: str | Path) -> str:
@@ -53,29 +56,51 @@ def _compared(predictions: Predictions) -> dict[str, Any]:
     return compared | ({"round": made_of.round} if made_of.round >= 0 else {})
 
 
-def check_voters(voters: Sequence[Predictions], *, mixed: bool = False) -> None:
+def _expected_round(source: str) -> int | None:
+    """Return the round of the predictions in an experiment's folder; None where its name does not say."""
+    named = filter(None, map(_FOLDER.fullmatch, reversed(Path(source).absolute().parts)))
+    return next((int(match[1] or 0) for match in named), None)
+
+
+def check_voters(voters: Sequence[Predictions], *, mixed: bool = False, of_round: int | None = None) -> None:
     """Refuse voters that do not belong together: of other rounds, lists, clips or gamma; what is not known passes.
+
+    Two of the same weights are warned about.
 
     Args:
         voters: their predictions.
         mixed: only warn.
+        of_round: the round that all have to be of; None: that of the folder they lie in, where its name says one.
 
     Raises:
-        InputError: naming two voters and what differs.
+        InputError: naming the voters and what differs.
     """
     known: dict[str, tuple[Any, str]] = {}
+    copies: dict[str, str] = {}
     for voter in voters:
-        for what, value in _compared(voter).items():
+        made_of, compared = MadeOf.from_plain(voter.made_of), _compared(voter)
+        twin = copies.setdefault(made_of.identity(), voter.source) if made_of is not None else voter.source
+        if twin != voter.source:  # rounds that were not trained have the weights of the one before
+            print(f"warning: {twin} and {voter.source} are predictions of the same weights", file=sys.stderr)
+        expected = _expected_round(voter.source) if of_round is None else of_round
+        if expected is not None and compared.get("round", expected) != expected:
+            text = f"{voter.source} is of round {compared['round']}, but predictions of round {expected} belong here"
+            _refuse(f"{text}: test that round again", mixed)
+        for what, value in compared.items():
             first, source = known.setdefault(what, (value, voter.source))
             if first == value:
                 continue
             differs = f"are of {what} {first} and {value}"
             if isinstance(value, Input):
                 differs = f"were made with another {what}" if what == "list" else "saw other clips"
-            text = f"{source} and {voter.source} {differs}"
-            if not mixed:
-                raise InputError(f"{text}: test the older one again, or pass --mixed if that is meant")
-            print(f"warning: {text}", file=sys.stderr)
+            _refuse(f"{source} and {voter.source} {differs}: test the older one again", mixed)
+
+
+def _refuse(text: str, mixed: bool) -> None:
+    """Raise InputError, or with `mixed` only warn."""
+    if not mixed:
+        raise InputError(f"{text}, or pass --mixed if that is meant")
+    print(f"warning: {text.rpartition(':')[0]}", file=sys.stderr)
 
 
 def made_of_vote(kind: str, files: Mapping[str, Path], settings: Mapping[str, Any]) -> MadeOf:

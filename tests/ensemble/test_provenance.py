@@ -47,7 +47,7 @@ def test_a_damaged_record(table, text):
 
 
 def voter(name, *, rounds=1, clips="1", gamma=0.25, known=True):
-    inputs = {"weights": Input("w" * 64, round=rounds), "list": Input("l" * 64, 2), "clips": Input(clips * 64, 2)}
+    inputs = {"weights": Input(name[-5:] * 9, round=rounds), "list": Input("l" * 64, 2), "clips": Input(clips * 64, 2)}
     made_of = MadeOf("predictions", inputs, {"gamma": gamma}).as_plain() if known else None
     return Predictions(np.zeros((2, 3)), np.zeros(2), ["a", "b"], "logits", 1, source=name, made_of=made_of)
 
@@ -69,8 +69,31 @@ def test_voters_that_do_not_belong_together_are_refused_by_name(other, said, cap
 
 
 @pytest.mark.parametrize("other", [{}, {"known": False}, {"rounds": -1}])
-def test_voters_that_fit_or_are_unknown_pass(other):
+def test_voters_that_fit_or_are_unknown_pass(other, capsys):
     check_voters([voter("one.pkl"), voter("two.pkl", **other)])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("folder", "belongs"), [("exp_adapt_bn", 0), ("exp_pseudo_stage2", 2), ("exp_experts", 1)])
+def test_voters_that_are_all_of_one_wrong_round_are_refused(folder, belongs, capsys):
+    voters = [voter(f"work/{folder}/a/one.pkl"), voter(f"work/{folder}/b/two.pkl")]
+    said = f"a/one.pkl is of round 1, but predictions of round {belongs} belong here: test that round again, or pass"
+    if belongs == 1:  # the folder does not say
+        check_voters(voters)
+    else:
+        with pytest.raises(InputError, match=said):
+            check_voters(voters)
+        check_voters(voters, mixed=True)
+        assert said.rpartition(":")[0] in capsys.readouterr().err
+    check_voters(voters, of_round=1)
+    with pytest.raises(InputError, match="of round 1, but predictions of round 3 belong here"):
+        check_voters(voters, of_round=3)
+    check_voters([voter(f"{folder}/one.pkl", known=False), voter(f"{folder}/two.pkl", rounds=-1)], of_round=3)
+
+
+def test_a_copy_of_a_voter_is_told(capsys):
+    check_voters([voter("one.pkl"), voter("copied/one.pkl")])
+    assert "one.pkl and copied/one.pkl are predictions of the same weights" in capsys.readouterr().err
 
 
 def test_rounds_count_from_table_to_table(tmp_path):

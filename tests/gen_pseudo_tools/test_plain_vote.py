@@ -5,6 +5,8 @@ import csv
 import numpy as np
 import pytest
 
+from slowfast.parents import Input, MadeOf, read_record
+
 TOOL = "test_ensemble_vote.py"
 NAMES = ["a.mp4", "b.mp4", "c.mp4"]
 PROBS = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7]])
@@ -44,6 +46,19 @@ def test_what_does_not_fit_is_refused(voters, kit, run_tool):
     both = call(run_tool, voters, f"one={voters}/one.pkl", more=("--exp-root", voters))
     assert both.code == 2 and "--voter is a vote without --rules and --exp-root" in both.err
     assert not (voters / "out").exists()
+
+
+def test_voters_of_other_rounds_are_refused_and_the_vote_knows_its_parents(voters, kit, run_tool):
+    for name, round_ in (("one", 2), ("two", 1)):
+        made_of = MadeOf("predictions", {"weights": Input(name, round=round_)}, {"gamma": 0.25}).as_plain()
+        kit.write_pkl(voters / f"{name}.pkl", PROBS, video_names=NAMES, score_kind="probs", made_of=made_of)
+    words = f"one={voters}/one.pkl", f"two={voters}/two.pkl:0.5"
+    refused = call(run_tool, voters, *words)
+    assert refused.code == 2 and "one.pkl and " in refused.err and "are of round 2 and 1" in refused.err
+    assert call(run_tool, voters, *words, more=("--mixed",)).code == 0
+    made_of, circumstances = read_record(voters / "out/arid_pred.csv")
+    assert made_of.inputs.keys() == {"voter one", "voter two", "list"} and made_of.round == 2
+    assert made_of.settings["weights"] == {"one": 1.0, "two": 0.5} and "voter one" in circumstances["paths"]
 
 
 @pytest.mark.parametrize("kind", ["logits", "probs"])

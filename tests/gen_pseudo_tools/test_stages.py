@@ -4,6 +4,8 @@ import pickle
 import numpy as np
 import pytest
 
+from slowfast.parents import Input, MadeOf
+
 EXPECTED_COUNTS = {1: 156, 2: 107, 3: 179, 4: 300}
 
 
@@ -56,6 +58,19 @@ def test_empty_selection_writes_nothing(stage, golden_inputs, run_tool, kit, tmp
     result = run_tool(tool(stage), *arguments, "--output", tmp_path / "o.csv")
     assert result.code == 2 and "selects none of the 5 rows" in result.err
     assert (tmp_path / "o.csv").read_text() == "before" and not (tmp_path / "o.json").exists()
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3, 4])
+def test_predictions_of_another_round_than_the_one_before_are_refused(stage, run_tool, kit, tmp_path):
+    arguments, names, scores = small_inputs(kit, tmp_path)
+    for number, voter in enumerate(kit.VOTERS):
+        weights = Input(str(number), round=1)
+        made_of = MadeOf("predictions", {"weights": weights}).as_plain()
+        kit.write_pkl(tmp_path / f"{voter}.pkl", scores, video_names=names, made_of=made_of)
+    result = run_tool(tool(stage), *arguments, "--output", tmp_path / "stage.csv")
+    assert result.code == (0 if stage == 2 else 2)
+    assert stage == 2 or f"ssv2.pkl is of round 1, but predictions of round {stage - 1} belong here" in result.err
+    assert run_tool(tool(stage), *arguments, "--output", tmp_path / "stage.csv", "--mixed").code == 0
 
 
 def test_record_names_its_parents(run_tool, kit, tmp_path):
