@@ -1,7 +1,6 @@
 """Features of long videos from a trained network: weights, adaptation, extraction, and the speed of reading."""
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,22 @@ import torch
 from fvcore.common.config import CfgNode
 
 from slowfast.apps.benchmark.features import compare_data_paths
+from slowfast.apps.schedule import add_list
+from slowfast.datasets.sources import Sources
 from slowfast.engine.adapt import Adaptation, Pool
 from slowfast.engine.build import class_names
 from slowfast.engine.launch import process_setup
+from slowfast.engine.parents import weights_input
 from slowfast.engine.predictor import Predictor, find_adaptation
 from slowfast.features.build import build_extraction, build_plan, build_preprocess
 from slowfast.features.preprocess import FramePreprocess
 from slowfast.features.store import FeatureIndex, IndexRow, check_writable
 from slowfast.features.videos import VideoFile, parse_shard, share_of
 from slowfast.features.windows import WindowPlan
+from slowfast.parents import ClipDigests, MadeOf, input_of_rows
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
-from slowfast.utils.files import sha256_of
 from slowfast.utils.logging import setup_logging
 from slowfast.utils.paths import argument_path
 from slowfast.video import VideoError, open_video
@@ -57,7 +59,7 @@ def extract(
         elif not path.is_file():
             raise InputError(f"--checkpoint {checkpoint}: no such file; give the weights, or none for random ones")
         else:
-            weights = sha256_of(path)
+            weights = weights_input(path).digest
         predictor = Predictor.load(cfg, path, device, new_head=True)
         if predictor.report is not None:
             print(predictor.report.summary(), flush=True)
@@ -79,8 +81,12 @@ def _pool(predictor: Predictor, adaptation: Adaptation, videos: Sequence[VideoFi
     split = cfg.TEST.ADAPT_SPLIT
     text = f"{cfg.TEST.ADAPT} {sorted(cfg.ADAPT.items())} {cfg.BN.NUM_BATCHES_PRECISE} {cfg.RNG_SEED} {split}"
     if split:
-        return predictor.pool(adaptation, split), text
-    names = sha256("\n".join(video.name for video in videos).encode("utf-8", "surrogateescape")).hexdigest()
+        pool = Sources()
+        add_list(cfg, split, pool, {})
+        return predictor.pool(adaptation, split), f"{text} {MadeOf('pool', pool.inputs).identity()}"
+    digests = ClipDigests().of([str(video.path) for video in videos])
+    rows = [f"{video.name}\0{digest}" for video, digest in zip(videos, digests)]
+    content = input_of_rows(row.encode("utf-8", "surrogateescape") for row in rows).digest
 
     def clips_of(batch: dict[str, Any]) -> torch.Tensor:
         clips_BCTHW = batch["clips"].to(predictor.device)
@@ -95,7 +101,7 @@ def _pool(predictor: Predictor, adaptation: Adaptation, videos: Sequence[VideoFi
         fps=cfg.FEATURES.FPS,
         seed=cfg.RNG_SEED,
     )
-    return Pool(windows, limit=adaptation.limit, clips_of=clips_of, name="the videos"), f"{text} {names}"
+    return Pool(windows, limit=adaptation.limit, clips_of=clips_of, name="the videos"), f"{text} {content}"
 
 
 class RandomWindows:

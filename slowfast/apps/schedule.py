@@ -117,7 +117,7 @@ def _made_of_training(cfg: CfgNode, read: dict[str, Any]) -> MadeOf:
     sources = Sources()
     for split in splits:
         if split != PSEUDO_SPLIT:
-            _add_list(cfg, split, sources, read)
+            add_list(cfg, split, sources, read)
     inputs = sources.inputs
     start = cfg.TRAIN.CHECKPOINT_FILE_PATH or _pretrained(cfg)
     if start and not _is_made(start):
@@ -154,7 +154,7 @@ def splits_of(cfg: CfgNode) -> Iterator[str]:
         yield from [also.adapt_split or usual] if also.adapt else []
 
 
-def _add_list(cfg: CfgNode, split: str, sources: Sources, read: dict[str, Any]) -> None:
+def add_list(cfg: CfgNode, split: str, sources: Sources, read: dict[str, Any]) -> None:
     """Add list and clips of a split; of a list that cannot be read, that it is missing."""
     separator = cfg.DATA.PATH_LABEL_SEPARATOR
     try:

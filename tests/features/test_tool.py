@@ -1,6 +1,7 @@
 """The commands: exit status, sentences, options."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 
 from slowfast.apps.benchmark.features import compare_data_paths
 from slowfast.config import load_config
+from slowfast.engine.checkpoint import save_checkpoint
 from slowfast.features.build import build_plan, build_preprocess
 from slowfast.features.store import load_features, read_index
 from slowfast.models import build_model
@@ -88,6 +90,22 @@ def test_weights_from_a_file(helpers, tool, clips, tmp_path, capsys):
     assert np.abs(loaded.feats - random.feats).max() > 0.1
 
 
+def test_the_same_weights_in_another_file_are_the_same(helpers, tool, clips, tmp_path, capsys):
+    def features(seed, name, **more):
+        torch.manual_seed(seed)
+        save_checkpoint(tmp_path / name, {"model_state": build_model(load_config(helpers.TINY)).state_dict(), **more})
+        return tool(
+            "extract_features",
+            *base(helpers, clips, tmp_path / "out", "--view", "Dash", "--checkpoint", tmp_path / name),
+        )
+
+    assert features(7, "best.pyth", epoch=1) == 0
+    before = helpers.contents(tmp_path / "out")
+    assert features(7, "elsewhere.pyth", epoch=2, cfg="other") == 0 and helpers.contents(tmp_path / "out") == before
+    assert features(8, "best.pyth", epoch=1) == 2 and "other settings (weights " in capsys.readouterr().err
+    assert helpers.contents(tmp_path / "out") == before
+
+
 def test_weights_of_another_model_are_refused(helpers, tool, clips, tmp_path, capsys, repo):
     other = build_model(load_config(repo / "configs/demo/models/sf32_k700.yaml"))
     torch.save({"model_state": other.state_dict()}, tmp_path / "sf.pyth")
@@ -147,6 +165,12 @@ def test_features_of_a_network_adapted_to_the_videos(helpers, tool, clips, tmp_p
     arguments = base(helpers, clips, tmp_path / "plain", "--view", "Right", "TEST.ADAPT", name)
     arguments[1] = cfg
     assert tool("extract_features", *arguments, *small) == 2
+    # The adaptation saw all videos: with another one among them the others are other features, too.
+    shutil.copytree(clips, tmp_path / "clips")
+    shutil.copy(clips / "user_1/Right_1.mp4", tmp_path / "clips/user_2/Right_2.mp4")
+    words = [tmp_path / "clips" if word is clips else word for word in arguments]
+    words[words.index(tmp_path / "plain")] = tmp_path / "adapted"
+    assert tool("extract_features", *words, *small) == 2 and "other settings (adapted " in capsys.readouterr().err
     if name == "recentre":
         off = [np.abs(np.mean([one.feats.mean(0) for one in made], 0)).mean() for made in (plain, adapted)]
         assert off[1] < 0.3 * off[0]
