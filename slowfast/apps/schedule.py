@@ -4,6 +4,7 @@ The workflow names them as inputs of its jobs, so that it runs what a change tou
 """
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import PSEUDO_SPLIT, is_light, resolve_split
 from slowfast.lists.records import VideoList, read_list
 from slowfast.parents import ClipDigests, Input, MadeOf, differences, input_of_file
+from slowfast.parents.content import MISSING
 from slowfast.parents.settings import training_settings
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_json
@@ -39,24 +41,47 @@ def refresh(folder: str | Path, jobs: Mapping[str, Mapping[str, str]]) -> list[s
 
     Args:
         folder: of the marks `NAME.json`; beside them lie copies `NAME.done` of those that a job ended with.
-        jobs: name -> `command`, and `words`, the same without the places that do not matter.
+        jobs: name -> `command`; `words`, the same without the places that do not matter; `output`.
 
     Returns:
-        For every job that ended with another mark, what has changed.
+        For every job that ended with another mark, or whose predictions are no longer those it made, what has changed.
     """
     folder, said = Path(folder), []
     read: dict[str, Any] = {}
     for name, job in jobs.items():
         path = folder / f"{name}.json"
         now = made_of_job(job["command"], job["words"], read)
-        there, done = _load(path), MadeOf.from_plain(_load(path.with_suffix(".done")))
-        found = differences(done, now) if done is not None else []
+        there, ended = _load(path), _load(path.with_suffix(".done"))
+        done = MadeOf.from_plain(ended)
+        found = [*differences(done, now), *_replaced(job["output"], ended)] if done is not None else []
         # A mark that was renewed while its job ran is another one once more, because the job did not see it.
-        wanted = now.as_plain() | ({"instead_of": done.identity()} if found else {})
-        if there != wanted and (found or MadeOf.from_plain(there) != now):
+        wanted = now.as_plain() | ({"instead_of": _digest_of(ended)} if found else {})
+        older = bool(found) and _time_of(path) < _time_of(job["output"])
+        if older or (there != wanted and (found or MadeOf.from_plain(there) != now)):
             write_json(path, wanted)
         said += [f"{name}: changed: {', '.join(found[:6])}"] if found else []
     return said
+
+
+def _replaced(output: str, ended: dict[str, Any]) -> list[str]:
+    """Return which of the predictions that a job has made are others now, or gone."""
+    results = ended.get("results")
+    made = {
+        str(Path(output).parent / name): digest
+        for name, digest in (results if isinstance(results, dict) else {}).items()
+    }
+    now = dict(zip(made, _digests().of([*made])))
+    return [f"{path} is {'gone' if now[path] == MISSING else 'another'}" for path in made if now[path] != made[path]]
+
+
+def _digest_of(mark: Any) -> str:
+    """Return the digest of a mark with all that stands in it."""
+    return hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()
+
+
+def _time_of(path: str | Path) -> float:
+    """Return when a file was written, 0 where there is none."""
+    return os.path.getmtime(path) if os.path.exists(path) else 0.0
 
 
 def _load(path: Path) -> Any:

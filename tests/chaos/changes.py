@@ -22,7 +22,7 @@ def write_schedule(root: Path, coverage: float = 0.6, rate: float = RATES[0]) ->
 def change(root: Path, rng: random.Random) -> str:
     """Change something that the schedule is made from, or only seems to be; return what."""
     data = root / "data"
-    what = rng.choice(("coverage", "rate", "label", "clip", "prediction gone", "time"))
+    what = rng.choice(("coverage", "rate", "label", "clip", "prediction gone", "prediction copied", "time"))
     if what == "coverage":
         write_schedule(root, coverage=rng.choice(COVERAGES))
     elif what == "rate":
@@ -38,6 +38,10 @@ def change(root: Path, rng: random.Random) -> str:
     elif what == "prediction gone":
         for path in rng.sample(sorted(root.glob("out/exp_*/*/*.pkl")) or [root / "none"], 1):
             path.unlink(missing_ok=True)
+    elif what == "prediction copied":
+        found = sorted(root.glob("out/exp_*/*/total_unlabelx*.pkl"))
+        for one, two in [rng.sample(found, 2)] if len(found) > 1 else []:
+            shutil.copy(one, two)
     else:
         for path in data.rglob("*.*"):
             path.touch()

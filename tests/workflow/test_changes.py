@@ -38,6 +38,7 @@ CONFIG = {
         "total_unlabel": ["pool.csv", "videos"], "test": ["test.csv", "videos"]}},
     "TRAIN": {"EVAL_SPLITS": ["arid"]}, "TEST": {"DATA_SELECT": "total_unlabel", "NUM_SPATIAL_CROPS": 1},
 }  # fmt: skip
+NAME = "total_unlabelx4x8x1x1.pkl"
 LAST = ("exp_pseudo_stage2-a", "exp_pseudo_stage2-b", "exp_experts-a")
 FIRST = ("exp_adapt_bn-a", "exp_adapt_bn-b")
 TRAININGS = {*FIRST, "exp_pseudo_stage1-a", "exp_pseudo_stage1-b", *LAST}
@@ -125,6 +126,14 @@ def touch(folder):
             os.utime(path)
 
 
+def copy_predictions(folder):
+    """Predictions of the round before over those of both voters, as old as they were."""
+    for voter in "ab":
+        (folder / "out/exp_adapt_bn" / voter / NAME).write_text("those of another round")
+        shutil.copy2(folder / "out/exp_adapt_bn" / voter / NAME, folder / "out/exp_pseudo_stage1" / voter / NAME)
+        (folder / "out/exp_adapt_bn" / voter / NAME).write_text("train1")
+
+
 def python_elsewhere(folder):
     (folder / "python").symlink_to(sys.executable)
     edit("s.yaml", f"{shlex.quote(sys.executable)} stub.py", "./python stub.py")(folder)
@@ -151,12 +160,19 @@ CHANGES = {
     "prediction gone": (
         lambda folder: (folder / "out/exp_adapt_bn/b/total_unlabelx4x8x1x1.pkl").unlink(), {"exp_adapt_bn-b"}, ""
     ),
+    "another's predictions": (
+        copy_predictions, {"exp_pseudo_stage1-a", "exp_pseudo_stage1-b"}, f"exp_pseudo_stage1/b/{NAME} is another"
+    ),
+    "further prediction gone": (
+        lambda folder: (folder / "out/exp_experts/a/total_unlabelx4x8x1x1.pkl").unlink(), {"exp_experts-a"},
+        "total_unlabelx4x8x1x1.pkl is gone",
+    ),
     "table changed": (
         lambda folder: (folder / "out/data/pseudo/stage1.csv").write_text("other"),
         {"exp_pseudo_stage1-a", "exp_pseudo_stage1-b"}, "",
     ),
 }  # fmt: skip
-QUICK = ("coverage", "rate", "clip", "without effect", "prediction gone")
+QUICK = ("coverage", "rate", "clip", "without effect", "prediction gone", "another's predictions")
 
 
 @pytest.mark.parametrize(
@@ -185,3 +201,17 @@ def test_a_change_is_made_once_and_one_meanwhile_is_not_lost(finished, repo, tmp
     assert causes(snakemake(repo, folder, "--dry-run")) == TRAININGS
     snakemake(repo, folder)
     assert "Nothing to be done" in snakemake(repo, folder, "--dry-run")
+
+
+@pytest.mark.slow
+def test_copied_predictions_are_made_again_however_often(finished, repo, tmp_path):
+    folder = copied(finished, tmp_path / "elsewhere")
+    for _ in range(2):
+        copy_predictions(folder)
+        (folder / "calls.log").write_text("")
+        snakemake(repo, folder, "--dry-run")
+        snakemake(repo, folder)
+        assert {"out/exp_pseudo_stage1/a", "out/exp_pseudo_stage1/b", "out/submission"} <= set(calls(folder))
+        assert "out/exp_adapt_bn/a" not in calls(folder)
+        assert (folder / "out/exp_pseudo_stage1/b" / NAME).read_text() == "train1"
+        assert "Nothing to be done" in snakemake(repo, folder, "--dry-run")
