@@ -6,7 +6,9 @@ told to end at a chosen moment (see `faults.py`).
 
 import json
 import os
+import platform
 import runpy
+import socket
 import subprocess
 import sys
 import time
@@ -122,6 +124,8 @@ def run_child(order: dict, run_experiment) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.environ.update(order["env"])
+    if "NIGHTCRAWLER_TEST_HOST" in os.environ:
+        socket.gethostname = platform.node = lambda: os.environ["NIGHTCRAWLER_TEST_HOST"]
     if order["fault"]:
         sys.path.insert(0, str(HERE))
         import faults
