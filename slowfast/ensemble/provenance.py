@@ -123,7 +123,7 @@ def _round_of(role: str, path: Path) -> int:
     return made_of.round if made_of is not None else -1
 
 
-def record_report(report: Path, files: Iterable[Path]) -> None:
+def record_report(report: Path, files: Iterable[Path], settings: Mapping[str, Any] | None = None) -> None:
     """Write beside a report what it was made from."""
     roles = {os.path.relpath(path, report.parent): path for path in files}
-    write_record(report, made_of_vote("report", roles, {}), roles)
+    write_record(report, made_of_vote("report", roles, settings or {}), roles)

@@ -69,7 +69,9 @@ def make_report(folders: Sequence[Path], output: Path, options: Options) -> Repo
     data.numbers = _numbers(data)
     write_report(output, data)
     files = [test.source for run in found.runs for test in run.tests.values()]
-    record_report(output, map(Path, [*files, *(table.rows.source for table in found.tables), *options.truth]))
+    files += [*(table.rows.source for table in found.tables), *options.truth]
+    shown = {name: getattr(options, name) for name in ("clips", "gamma", "title")}
+    record_report(output, map(Path, files), shown)
     return data
 
 
