@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -321,6 +321,8 @@ class Extraction:
             logger.info("%s has other content than when its features were made; they are made anew", video.path)
             video.output.unlink()
             return None
+        if self.class_names and features.settings and features.class_names != self.class_names:
+            save_features(video.output, replace(features, class_names=self.class_names))
         return row_of(video.name, features)
 
     def _forward(self, batch: WindowBatch) -> dict[str, np.ndarray]:

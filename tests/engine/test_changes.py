@@ -77,7 +77,7 @@ CHANGES = {
     "rate": (None, ("SOLVER.BASE_LR", "0.01"), ALL),
     "seed": (None, ("RNG_SEED", "4"), ALL),
     "label": (edit("train.csv", other_label), (), ALL),
-    "list row": (edit("dark.csv", lambda lines: lines[:-1]), (), ALL),
+    "list row": (edit("dark.csv", lambda lines: lines[:-1]), (), {"training"}),  # chooses the best of one epoch
     "list row of the test": (edit("test.csv", lambda lines: lines[:-1]), (), {TEST, ADAPTED}),
     "clip content": (other_clip("train3", "train2"), (), ALL),
     "clip content of the test": (other_clip("test3", "test2"), (), {TEST, ADAPTED}),
@@ -87,7 +87,7 @@ CHANGES = {
     "gamma of the training": (None, ("DATA.GAMMA.TARGET", "0.5"), ALL),
     "gamma": (None, ("DATA.GAMMA.TEST", "0.5"), {POOL, TEST}),
     "voter weight": (lambda folder: (folder / "rules.yaml").write_text("weights: [0.6, 0.4]\n"), (), set()),
-    "key without effect": (None, ("LOG_PERIOD", "7", "DATA_LOADER.NUM_WORKERS", "1", "MVIT.DEPTH", "3"), set()),
+    "key without effect": (None, ("DATA_LOADER.NUM_WORKERS", "1", "MVIT.DEPTH", "3"), set()),
     "path": (same_weights_elsewhere, (), set()),  # each folder is another path
     "time": (touch, (), set()),
     "host": (None, (), set()),

@@ -59,7 +59,7 @@ def schedule(stub_schedule, **changed):
 def snakemake(repo, folder, *arguments):
     """Run the schedule of a folder; return what it said."""
     command = [sys.executable, "-m", "snakemake", "-s", str(repo / "workflow/Snakefile"), "--configfile", "s.yaml"]
-    env = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+    env = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": f"{folder / 'host'}{os.pathsep}{repo}"}
     done = subprocess.run(
         [*command, "--cores", "1", "--nolock", *arguments], cwd=folder, capture_output=True, text=True, timeout=600,
         env=env,
@@ -126,6 +126,14 @@ def touch(folder):
             os.utime(path)
 
 
+def other_host(folder):
+    """Another name of the machine for every process, and nothing known of any file."""
+    (folder / "host").mkdir()
+    name = "import platform, socket\nsocket.gethostname = platform.node = lambda: 'elsewhere'\n"
+    (folder / "host/sitecustomize.py").write_text(name)
+    shutil.rmtree(folder / "cache")
+
+
 def copy_predictions(folder):
     """Predictions of the round before over those of both voters, as old as they were."""
     for voter in "ab":
@@ -149,14 +157,19 @@ CHANGES = {
     "seed": (set_keys("RNG_SEED 7"), TRAININGS, "RNG_SEED 1 and 7"),
     "gamma": (set_keys("DATA.GAMMA.TEST 0.5"), TRAININGS, "DATA.GAMMA.TEST 0.25 and 0.5"),
     "label": (edit("out/data/train.csv", "train1.mp4,1", "train1.mp4,2"), TRAININGS, "row 2 of list train_label"),
-    "row of the test": (edit("out/data/test.csv", "test2.mp4,2\n", ""), {*LAST, "vote"}, "3 and 2 rows"),
-    "clip": (edit("out/data/videos/test1.mp4", "clip", "Clip"), set(LAST), "row 2 of clips test"),
-    "clip order": (edit("out/data/dark.csv", "dark0.mp4,0\n", "") , TRAININGS, "row 1 of list arid"),
+    "list row": (edit("out/data/dark.csv", "dark0.mp4,0\n", ""), TRAININGS, "row 1 of list arid, 3 and 2 rows"),
+    "list row of the test": (edit("out/data/test.csv", "test2.mp4,2\n", ""), {*LAST, "vote"}, "3 and 2 rows"),
+    "clip content": (edit("out/data/videos/test1.mp4", "clip", "Clip"), set(LAST), "row 2 of clips test"),
+    "clip order": (
+        edit("out/data/train.csv", "train0.mp4,0\ntrain1.mp4,1\n", "train1.mp4,1\ntrain0.mp4,0\n"), TRAININGS,
+        "row 1 of list train_label",
+    ),
     "starting weights": (edit("start.pth", "weights", "others"), set(FIRST), "the content of starting weights"),
     "voter weight": (edit("rules.yaml", "[0.5", "[0.6"), {"vote"}, "rules.yaml"),
-    "without effect": (set_keys("LOG_PERIOD 3 DATA_LOADER.NUM_WORKERS 1 OUTPUT_DIR elsewhere"), set(), ""),
+    "key without effect": (set_keys("LOG_PERIOD 3 DATA_LOADER.NUM_WORKERS 1 OUTPUT_DIR elsewhere"), set(), ""),
     "path": (python_elsewhere, set(), ""),
     "time": (touch, set(), ""),
+    "host": (other_host, set(), ""),
     "prediction gone": (
         lambda folder: (folder / "out/exp_adapt_bn/b/total_unlabelx4x8x1x1.pkl").unlink(), {"exp_adapt_bn-b"}, ""
     ),
@@ -172,7 +185,7 @@ CHANGES = {
         {"exp_pseudo_stage1-a", "exp_pseudo_stage1-b"}, "",
     ),
 }  # fmt: skip
-QUICK = ("coverage", "rate", "clip", "without effect", "prediction gone", "another's predictions")
+QUICK = ("coverage", "rate", "clip content", "host", "prediction gone", "another's predictions")
 
 
 @pytest.mark.parametrize(
