@@ -31,8 +31,7 @@ def main() -> int:
     else:
         tree = tree_of(argument_path(args.file))
         changed = tree.changed()
-        print("\n".join(tree.lines()))
-        print("\n".join(f"since then: {text}" for text in dict.fromkeys(changed)) or "nothing has changed since")
+        print("\n".join([*tree.lines(), tree.verdict()]))
         report = {"tree": tree.as_plain(), "changed": changed}
     if args.json is not None:
         write_json(output_path(args.json), report)

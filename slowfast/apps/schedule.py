@@ -66,10 +66,9 @@ def refresh(folder: str | Path, jobs: Mapping[str, Mapping[str, str]]) -> list[s
 def _replaced(output: str, ended: dict[str, Any]) -> list[str]:
     """Return which of the predictions that a job has made are others now, or gone."""
     results = ended.get("results")
-    made = {
-        str(Path(output).parent / name): digest
-        for name, digest in (results if isinstance(results, dict) else {}).items()
-    }
+    known = results.items() if isinstance(results, dict) else ()
+    names = {name: digest for name, digest in known if name.endswith(".pkl") and Path(name).name == name}
+    made = {str(Path(output).absolute().parent / name): digest for name, digest in names.items()}
     now = dict(zip(made, _digests().of([*made])))
     return [f"{path} is {'gone' if now[path] == MISSING else 'another'}" for path in made if now[path] != made[path]]
 

@@ -62,6 +62,14 @@ class Node:
             for depth, node, first in self.walk()
         ]
 
+    def verdict(self) -> str:
+        """Return what has changed, one line each, or how much is known not to have."""
+        if self.made_of is None:
+            return f"{UNKNOWN}: nothing was recorded for {self.path}"
+        known = bool(self.parents) and all(node.state != UNKNOWN for _, node, _ in self.walk())
+        changed = "\n".join(f"since then: {text}" for text in self.changed())
+        return changed or f"nothing has changed since{'' if known else ', as far as is known'}"
+
     def changed(self) -> list[str]:
         """Return what has changed, of everything below."""
         return list(
@@ -112,9 +120,8 @@ def tree_of(path: Path) -> Node:
     Raises:
         InputError: there is no such file.
     """
-    node = Node("result", str(path), state="as it is")
-    node.made_of, node.parents = _Reader().result(path)
-    return node
+    made_of, parents = _Reader().result(path)
+    return Node("result", str(path), made_of, UNKNOWN if made_of is None else "as it is", parents)
 
 
 class _Reader:

@@ -79,7 +79,8 @@ def check_voters(voters: Sequence[Predictions], *, mixed: bool = False, of_round
     copies: dict[str, str] = {}
     for voter in voters:
         made_of, compared = MadeOf.from_plain(voter.made_of), _compared(voter)
-        twin = copies.setdefault(made_of.identity(), voter.source) if made_of is not None else voter.source
+        known_weights = made_of is not None and "weights" in made_of.inputs
+        twin = copies.setdefault(made_of.identity(), voter.source) if known_weights else voter.source
         if twin != voter.source:  # rounds that were not trained have the weights of the one before
             print(f"warning: {twin} and {voter.source} are predictions of the same weights", file=sys.stderr)
         expected = _expected_round(voter.source) if of_round is None else of_round

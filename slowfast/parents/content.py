@@ -44,7 +44,7 @@ class Input:
         """Return the input that plain types stand for; what is unknown is left out."""
         known = plain if isinstance(plain, dict) else {}
         kinds = {"digest": str, "rows": int, "marks": str, "round": int}
-        fields = {name: known[name] for name, kind in kinds.items() if isinstance(known.get(name), kind)}
+        fields = {name: known[name] for name, kind in kinds.items() if type(known.get(name)) is kind}
         return cls(**{"digest": "unknown", **fields})
 
     def first_difference(self, other: "Input") -> int | None:
@@ -153,7 +153,7 @@ class ClipDigests:
                 elif not isinstance(entry, list) or entry[:4] != stamp:
                     entry = fresh[name] = [*stamp, self.digest(path, status.st_size)]
                 found[path] = entry[4]
-            except OSError:
+            except (OSError, ValueError):
                 found[path] = MISSING
         if fresh != known:
             _write_store(store, fresh)

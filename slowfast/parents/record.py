@@ -46,7 +46,7 @@ class MadeOf:
     def round(self) -> int:
         """Rounds of pseudo-labels that went into the result; -1: unknown."""
         rounds = [item.round for item in self.inputs.values()]
-        return -1 if -1 in rounds else max(rounds, default=0)
+        return -1 if min(rounds, default=-1) < 0 else max(rounds)
 
     def identity(self) -> str:
         """Return the SHA-256 of kind, inputs and settings: the same for equal results wherever they are made."""
@@ -64,10 +64,14 @@ class MadeOf:
 
     @classmethod
     def from_plain(cls, plain: Any) -> "MadeOf | None":
-        """Return the record that plain types stand for, None where nothing was recorded."""
+        """Return the record that plain types stand for, None where nothing, or nothing plain, was recorded."""
         if not isinstance(plain, Mapping) or not isinstance(plain.get("kind"), str):
             return None
         parts = {name: plain.get(name) if isinstance(plain.get(name), dict) else {} for name in _PARTS}
+        try:
+            json.dumps(parts["settings"], sort_keys=True)
+        except (TypeError, ValueError, RecursionError):
+            return None
         inputs = {str(role): Input.from_plain(item) for role, item in parts["inputs"].items()}
         return cls(plain["kind"], inputs, parts["settings"], {str(k): str(v) for k, v in parts["made_with"].items()})
 

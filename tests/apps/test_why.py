@@ -105,6 +105,8 @@ def test_what_is_not_recorded_is_unknown(damage, table, tmp_path):
         record.write_text("[" * 100_000)
     tree = tree_of(table)
     assert tree.lines() and (tree.made_of is None or damage in ("edited", "loop"))
+    unknown = {"edited": "since then: 3: gone", "loop": "since then: "}.get(damage, "unknown: nothing was recorded for")
+    assert unknown in tree.verdict()
     found = compare(table, tmp_path / "a.pkl")
     assert found and (tree.made_of is not None or found[0].startswith("unknown: nothing was recorded"))
     with pytest.raises(InputError, match="does not exist"):

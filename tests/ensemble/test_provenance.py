@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slowfast.datasets.sources import round_of_table
-from slowfast.ensemble import Predictions, save_predictions
+from slowfast.ensemble import Predictions, load_predictions, save_predictions
 from slowfast.ensemble.provenance import check_table, check_voters, made_of_vote
 from slowfast.lists.tables import write_table
 from slowfast.parents import Input, MadeOf, write_record
@@ -108,3 +108,16 @@ def test_rounds_count_from_table_to_table(tmp_path):
     assert made_of_vote("table", witness, {}).round == 1
     (tmp_path / "stage2.csv").write_text("changed by hand\n")
     assert made_of_vote("table", witness, {}).round == -1 == round_of_table(tmp_path / "stage2.csv")
+
+
+@pytest.mark.parametrize(
+    "made_of",
+    [7, "x", [1], {"kind": "predictions"}, {"kind": "predictions", "settings": {"gamma": np.zeros(3), 3: b""}}],
+)
+def test_an_edited_record_of_a_voter_is_unknown(made_of, tmp_path, capsys):
+    for name in ("one", "two"):
+        preds = Predictions(np.zeros((2, 3)), np.zeros(2), ["a", "b"], "logits", 1, made_of=made_of)
+        save_predictions(tmp_path / f"exp_pseudo_stage1/{name}.pkl", preds)
+    paths = [tmp_path / "exp_pseudo_stage1/one.pkl", tmp_path / "exp_pseudo_stage1/two.pkl"]
+    check_voters([load_predictions(path) for path in paths])
+    assert made_of_vote("table", dict(zip("ab", paths)), {}).round == -1 and capsys.readouterr().err == ""

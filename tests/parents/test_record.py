@@ -75,3 +75,20 @@ def test_versions_name_code_and_torch():
 def test_small_form_has_no_marks():
     assert "marks" not in json.dumps(training().as_plain(marks=False))
     assert MadeOf.from_plain(training().as_plain(marks=False)).identity() == training().identity()
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [None, 7, [], {}, {"kind": 5}, {"kind": "a", "settings": {3: 1, "b": 2}}, {"kind": "a", "settings": {"g": {1}}}],
+)
+def test_what_is_no_record_is_unknown(plain):
+    assert MadeOf.from_plain(plain) is None
+
+
+def test_an_edited_record_is_read_with_what_is_unknown():
+    plain = {"kind": "predictions", "inputs": {"weights": {"digest": 5, "round": True, "marks": 7}, "list": 3},
+             "settings": [], "made_with": {"torch": [1]}}  # fmt: skip
+    made_of = MadeOf.from_plain(plain)
+    assert made_of.inputs["weights"] == Input("unknown") == made_of.inputs["list"] and made_of.settings == {}
+    assert made_of.identity() and differences(made_of, training()) and differences(training(), made_of)
+    assert MadeOf.from_plain({"kind": "predictions", "inputs": []}).round == -1 == MadeOf("training").round
