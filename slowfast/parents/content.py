@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,30 +129,30 @@ class ClipDigests:
 
     def of(self, paths: Sequence[str]) -> list[str]:
         """Return the digests of clips; `missing` for files that cannot be read."""
-        by_parent: dict[str, list[str]] = {}
+        by_parent: dict[str, dict[str, str]] = {}
         for path in paths:
-            by_parent.setdefault(os.path.dirname(os.path.abspath(path)), []).append(os.path.basename(path))
+            parent, name = os.path.split(path)
+            by_parent.setdefault(parent, {})[name] = path
         found: dict[str, str] = {}
         for parent, names in by_parent.items():
-            found.update(self._of_folder(parent, names))
-        return [found[os.path.abspath(path)] for path in paths]
+            found.update(self._of_folder(os.path.abspath(parent), names))
+        return [found[path] for path in paths]
 
-    def _of_folder(self, parent: str, names: Sequence[str]) -> dict[str, str]:
-        """Return {path: digest} of files in one folder."""
+    def _of_folder(self, parent: str, names: Mapping[str, str]) -> dict[str, str]:
+        """Return {path: digest} of files in one folder, by name."""
         store = self.folder / f"{hashlib.sha256(os.fsencode(parent)).hexdigest()[:32]}.json"
         known = _read_store(store)
         fresh, found = dict(known), {}
-        for name in names:
-            path = os.path.join(parent, name)
+        for name, path in names.items():
             try:
                 status = os.stat(path)
-                stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-                entry = known.get(name)
+                stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} "
+                entry = known.get(name, "")
                 if stat.S_ISDIR(status.st_mode):  # its own times do not tell of what lies in it
-                    entry = [*stamp, self.digest(path, status.st_size)]
-                elif not isinstance(entry, list) or entry[:4] != stamp:
-                    entry = fresh[name] = [*stamp, self.digest(path, status.st_size)]
-                found[path] = entry[4]
+                    entry = stamp + self.digest(path, status.st_size)
+                elif not entry.startswith(stamp):
+                    entry = fresh[name] = stamp + self.digest(path, status.st_size)
+                found[path] = entry[len(stamp) :]
             except (OSError, ValueError):
                 found[path] = MISSING
         if fresh != known:
@@ -160,17 +160,17 @@ class ClipDigests:
         return found
 
 
-def _read_store(path: Path) -> dict[str, list]:
+def _read_store(path: Path) -> dict[str, str]:
     """Return what is known of a folder; a damaged store knows nothing."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     sound = content.items() if isinstance(content, dict) else ()
-    return {name: entry for name, entry in sound if isinstance(entry, list) and len(entry) == 5}
+    return {name: entry for name, entry in sound if isinstance(entry, str)}
 
 
-def _write_store(path: Path, known: dict[str, list]) -> None:
+def _write_store(path: Path, known: dict[str, str]) -> None:
     """Keep what is known; a cache that cannot be written is done without."""
     try:
         write_json(path, known)

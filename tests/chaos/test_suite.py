@@ -28,3 +28,12 @@ def test_whole(repo, tmp_path):
     parts = summary_of(repo, tmp_path)
     assert sum(parts["graph"]["kills"].values()) >= 30 and parts["files"]["cases"] >= 300
     assert parts["inputs"]["cases"] >= 2000 and parts["kinds"]["cases"] >= 900
+
+
+def test_cost_of_digests_is_measured(repo, tmp_path):
+    program = "from slowfast.parents import input_of_rows; input_of_rows(b'%d' % row for row in range(100_000))"
+    for words, said in (([sys.executable, "-c", program], "input_of_rows"), (["--rows", "50"], "50 rows: 0.0")):
+        command = [sys.executable, str(repo / "tests/chaos/cost.py"), *words]
+        env = os.environ | {"PYTHONPATH": str(repo)}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+        assert done.returncode == 0 and said in done.stdout, done.stderr
