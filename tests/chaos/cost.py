@@ -1,8 +1,8 @@
 """What digests and records cost: `python tests/chaos/cost.py COMMAND...` runs a command and prints their share.
 
 `python tests/chaos/cost.py --rows 100000`: of a list of so many clips that were read before. The share is the processor
-time of the functions below, without those that they call among themselves, in all processes that end by themselves, over
-the processor time of everything the command started.
+time of the functions below, without those that they call among themselves, in all processes that end by themselves,
+over the processor time of everything the command started.
 """
 
 import atexit
