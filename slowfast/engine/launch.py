@@ -16,11 +16,11 @@ from slowfast.config import dump_config
 from slowfast.datasets.sources import Sources
 from slowfast.engine.build import build_method, build_trainer, start_path
 from slowfast.engine.checkpoint import load_checkpoint, rng_state, save_checkpoint, set_rng_state, stored_training
-from slowfast.engine.parents import Origin, complete_record, origin_of_training
+from slowfast.engine.parents import START, Origin, complete_record, origin_of_training
 from slowfast.engine.predictor import check_adaptations, test
 from slowfast.engine.preflight import check_inputs, explain_memory, explain_sizes
 from slowfast.engine.run import BEST, held_folder, prepare_folder, start_over
-from slowfast.ensemble.provenance import unworthy
+from slowfast.ensemble.provenance import expected_round, unworthy
 from slowfast.models import build_model, load_starting_weights
 from slowfast.models.accelerate import accelerate
 from slowfast.parents.record import commit, versions
@@ -130,7 +130,13 @@ def _algorithms(device: torch.device, *, deterministic: bool):
 
 def _origin(cfg: CfgNode, sources: Sources) -> Origin:
     """Return what the training is made from; a resumed one may lack its starting weights."""
-    return origin_of_training(cfg, sources, start_path(cfg, needed=False))
+    start = start_path(cfg, needed=False)
+    origin = origin_of_training(cfg, sources, start)
+    found = origin.made_of.inputs[START].round if start is not None and start.is_file() else -1
+    expected = expected_round(start) if found >= 0 else None
+    if expected not in (None, found):
+        logger.warning("%s: weights of round %d, where those of round %d belong", start, found, expected)
+    return origin
 
 
 def train(

@@ -56,8 +56,8 @@ def _compared(predictions: Predictions) -> dict[str, Any]:
     return compared | ({"round": made_of.round} if made_of.round >= 0 else {})
 
 
-def _expected_round(source: str) -> int | None:
-    """Return the round of the predictions in an experiment's folder; None where its name does not say."""
+def expected_round(source: str | Path) -> int | None:
+    """Return the round of what lies in an experiment's folder; None where its name does not say."""
     named = filter(None, map(_FOLDER.fullmatch, reversed(Path(source).absolute().parts)))
     return next((int(match[1] or 0) for match in named), None)
 
@@ -83,7 +83,7 @@ def check_voters(voters: Sequence[Predictions], *, mixed: bool = False, of_round
         twin = copies.setdefault(made_of.identity(), voter.source) if known_weights else voter.source
         if twin != voter.source:  # rounds that were not trained have the weights of the one before
             print(f"warning: {twin} and {voter.source} are predictions of the same weights", file=sys.stderr)
-        expected = _expected_round(voter.source) if of_round is None else of_round
+        expected = expected_round(voter.source) if of_round is None else of_round
         if expected is not None and compared.get("round", expected) != expected:
             text = f"{voter.source} is of round {compared['round']}, but predictions of round {expected} belong here"
             _refuse(f"{text}: test that round again", mixed)

@@ -99,6 +99,15 @@ def test_other_starting_weights_are_another_run_and_weights_that_are_gone_are_th
     assert run("out", *opts) == 2 and "the content of starting weights" in run.log("out")
 
 
+def test_starting_weights_of_a_wrong_round_are_told(run, tmp_path, start):
+    for folder, told in (("exp_adapt_bn", False), ("exp_pseudo_stage2", True)):
+        path = tmp_path / folder / "sf/best.pyth"
+        path.parent.mkdir(parents=True)
+        shutil.copy(start, path)
+        assert run("out", *PLAIN, "TRAIN.CHECKPOINT_FILE_PATH", path) == 0
+        assert (f"{path}: weights of round 0, where those of round 2 belong" in run.log("out")) == told
+
+
 def test_a_resume_never_mixes(run, own, tmp_path):
     opts = (*PLAIN, "SOLVER.MAX_EPOCH", "2", "DATA.PATH_PREFIX", own)
     assert run("out", *opts, fault="kill@epoch:2") == -9
