@@ -202,6 +202,8 @@ def _check_name(name: str, allow_outside: bool) -> None:
     """Refuse names that leave the folder, and such that no file can have."""
     if "\0" in name:
         raise ValueError("holds a zero byte")
+    if os.path.normpath(name) == os.curdir:
+        raise ValueError("names the video folder itself; name a video in it")
     outside = os.path.isabs(name) or os.path.normpath(name).split(os.sep)[0] == os.pardir
     if outside and not allow_outside:
         raise ValueError("names a file outside the video folder; set DATA.ALLOW_OUTSIDE True if that is meant")

@@ -99,7 +99,9 @@ def test_a_step_that_fails_is_told_and_its_traceback_is_in_the_log(new, words, o
     status, said, folder = own(METHOD, old, new, "TRAIN.METHOD", "own", "TEST.ENABLE", "False")
     assert status == 2 and words in said.splitlines()[-1] and "Traceback" not in said
     assert not list(folder.rglob("*.pyth")) and not (folder / "metrics.jsonl").exists()
-    assert ("Traceback" in (folder / "stdout.log").read_text()) == ("line 16" in words)
+    # What is refused without a traceback leaves no folder behind.
+    log = folder / "stdout.log"
+    assert (log.is_file() and "Traceback" in log.read_text()) == ("line 16" in words) == folder.exists()
 
 
 def test_a_step_reads_features_with_one_process_and_with_two(own, pair, tmp_path):
