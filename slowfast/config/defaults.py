@@ -50,7 +50,7 @@ _C.AUG.NUM_SAMPLE = 1  # augmented copies of every training clip in a batch (rep
 _C.AUG.RE_PROB = 0.25  # probability of random erasing
 _C.AUG.RE_MODE = "pixel"  # fill of erased boxes: pixel (normal noise per value), rand (one colour) or const (zero)
 _C.AUG.RE_COUNT = 1  # boxes erased per clip
-_C.AUG.DARKEN = False  # darken training clips of the labelled split by a physical camera model
+_C.AUG.DARKEN = False  # darken training clips of the labelled split by a camera model; gamma TARGET
 _C.AUG.DARKEN_PROB = 0.5  # share of clips that AUG.DARKEN darkens
 
 _C.BN = CN()

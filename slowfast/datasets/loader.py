@@ -348,6 +348,7 @@ def _train_views(cfg: CfgNode, gamma: float, *, augment: bool, darken: bool) -> 
         gamma=gamma,
         norm=_normalisation(cfg),
         darken_prob=cfg.AUG.DARKEN_PROB if darken else 0.0,
+        dark_gamma=cfg.DATA.GAMMA.TARGET,
         rand_augment=policy,
         erase_prob=cfg.AUG.RE_PROB if augment else 0.0,
         erase_mode=cfg.AUG.RE_MODE,

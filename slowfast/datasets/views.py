@@ -154,6 +154,7 @@ class TrainViews:
         gamma: exponent of the gamma correction.
         norm: see `Normalisation`.
         darken_prob: share of clips that a camera model darkens.
+        dark_gamma: exponent for these, that of dark clips; None takes `gamma`.
         rand_augment: applied to the uint8 frames, or None.
         erase_prob: probability of random erasing.
         erase_mode: fill of erased boxes.
@@ -168,6 +169,7 @@ class TrainViews:
     gamma: float = 1.0
     norm: Normalisation = field(default_factory=Normalisation)
     darken_prob: float = 0.0
+    dark_gamma: float | None = None
     rand_augment: RandAugment | None = None
     erase_prob: float = 0.0
     erase_mode: str = "pixel"
@@ -175,9 +177,11 @@ class TrainViews:
 
     def prepare(self, frames_THWC: np.ndarray, rng: np.random.Generator) -> TrainFrames:
         """Draw one augmentation, and do what is done on uint8 frames: darkness, gamma, RandAugment, the crop's box."""
+        gamma = self.gamma
         if self.darken_prob and rng.random() < self.darken_prob:
             frames_THWC = darken(frames_THWC, random_darkening(frames_THWC, rng), rng)
-        frames_THWC = apply_gamma(frames_THWC, self.gamma)
+            gamma = gamma if self.dark_gamma is None else self.dark_gamma
+        frames_THWC = apply_gamma(frames_THWC, gamma)
         plan = self.rand_augment.draw(rng) if self.rand_augment is not None else []
         height, width = frames_THWC.shape[1:3]
         if self.area:

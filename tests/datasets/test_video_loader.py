@@ -302,10 +302,14 @@ def test_lists_and_augmentation_are_checked_when_building(cfg, root):
 def test_darkness_as_an_augmentation_of_labelled_clips(cfg):
     assert not cfg.AUG.DARKEN, "off by default"
     cfg.DATA.TRAIN_JITTER_SCALES, cfg.AUG.DARKEN_PROB = [48, 48], 1.0
+    cfg.DATA.GAMMA.TARGET = 1.0
     light = torch.cat(whole_epoch(cfg, 0))
     cfg.AUG.DARKEN = True
     dark, again = torch.cat(whole_epoch(cfg, 0)), torch.cat(whole_epoch(cfg, 1))
     assert dark.mean() < light.mean() - 0.5 and torch.equal(dark, again)
+    cfg.DATA.GAMMA.TARGET = 0.5
+    brightened = torch.cat(whole_epoch(cfg, 0))
+    assert brightened.mean() > dark.mean() + 0.5, "darkened clips are brightened as dark ones are"
     target = build_dataset(cfg, "train_pseudo_label", "target", train=True)
     assert target.views.darken_prob == 0.0, "the pool is dark already"
 
