@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from slowfast.apps.stages import add_mixed_argument
 from slowfast.apps.vote import plain_vote, vote
 from slowfast.ensemble.rules import submission_rules
-from slowfast.ensemble.voters import parse_votes
+from slowfast.ensemble.voters import add_vote_argument, parse_votes
 from slowfast.lists.rows import add_separator_argument
 from slowfast.utils import cli
 from slowfast.utils.errors import InputError
@@ -24,8 +24,19 @@ def parse() -> argparse.Namespace:
         "python test_ensemble_vote.py --voter a=a/testx8x56x3x3.pkl --voter b=b/testx16x224x1x3.pkl:0.5",
     )
     parser.add_argument("--exp-root", metavar="DIR", help="folder that holds exp_pseudo_stage4 and exp_experts")
+    add_vote_argument(parser)
     parser.add_argument(
-        "--voter", action="append", metavar="NAME=PKL[:WEIGHT]", help="a voter of the plain vote (may be given again)"
+        "--alternative",
+        action="append",
+        default=[],
+        metavar="ENDING",
+        help="beside FILE.pkl of a --voter FILE+ENDING.pkl too, where it is: the one that agrees most with the others",
+    )
+    parser.add_argument(
+        "--weigh",
+        choices=("agreement",),
+        default="",
+        help="multiply the weights of --voter by how far each agrees with the others beyond chance (squared)",
     )
     parser.add_argument("--list", metavar="CSV", help="test list; default data/test.csv")
     add_separator_argument(parser)
@@ -56,8 +67,10 @@ def main() -> None:
     options["estimate"] = argument_path(args.estimate) if args.estimate else None
     if args.voter:
         voters = {name: (argument_path(path), weight) for name, (path, weight) in parse_votes(args.voter).items()}
-        plain_vote(voters, list_file, folder, **options)
+        plain_vote(voters, list_file, folder, alternatives=args.alternative, weigh=args.weigh, **options)
         return
+    if args.alternative or args.weigh:
+        raise InputError("--alternative and --weigh are for voters that --voter names, leave these out")
     vote(rules, root, list_file, folder, **options)
 
 

@@ -10,8 +10,10 @@ from slowfast.apps.selection import Sources, Wish, select
 from slowfast.apps.stages import add_mixed_argument, output_path
 from slowfast.ensemble.calibration import CALIBRATIONS
 from slowfast.ensemble.label_free import DEFAULT_RULE, RULES
+from slowfast.ensemble.voters import add_vote_argument, parse_votes
 from slowfast.lists.rows import add_separator_argument
 from slowfast.utils import cli
+from slowfast.utils.errors import InputError
 from slowfast.utils.paths import argument_path
 
 
@@ -41,6 +43,7 @@ def parse() -> argparse.Namespace:
         " --list data/total_unlabel.csv --coverage 0.75 --output selected.csv",
     )
     parser.add_argument("--predictions", metavar="PKL", nargs="+", default=[], help="one PKL for each voter")
+    add_vote_argument(parser)
     parser.add_argument("--tables", metavar="CSV", nargs="+", default=[], help="pseudo-label tables, oldest first")
     parser.add_argument("--list", metavar="CSV", help="the pool; default: the videos of the newest input")
     parser.add_argument("--rule", choices=list(RULES), default=DEFAULT_RULE, help=f"default {DEFAULT_RULE}. {rules}")
@@ -71,7 +74,14 @@ def main() -> None:
     single = ([path] if path else [] for path in (args.list, args.fixed, args.trained))
     given = (args.predictions, args.tables, args.light, *single)
     predictions, tables, light, pool_list, fixed, trained = ([argument_path(path) for path in paths] for paths in given)
-    sources = Sources(predictions, tables, pool_list, args.separator, args.calibration, light, trained, args.mixed)
+    if predictions and args.voter:
+        raise InputError("--voter names the predictions, leave --predictions out")
+    votes = parse_votes(args.voter)
+    predictions = predictions or [argument_path(path) for path, _ in votes.values()]
+    weights = [weight for _, weight in votes.values()]
+    sources = Sources(
+        predictions, tables, pool_list, args.separator, args.calibration, light, trained, args.mixed, [*votes], weights
+    )
     wish = Wish(args.rule, args.coverage, args.shares, args.sort, fixed, args.at_most, args.force)
     select(sources, wish, output_path(args.output, ""))
 

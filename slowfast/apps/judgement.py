@@ -114,7 +114,12 @@ def _estimate(
     probs = [clip_probabilities(voter) for voter in joined]
     known_N = ~np.any([voter.missing for voter in joined], axis=0)
     return estimate(
-        pool.voters, [probs_NK[known_N] for probs_NK in probs], truth_N[known_N], rule=rule, bound=bound
+        pool.voters,
+        [probs_NK[known_N] for probs_NK in probs],
+        truth_N[known_N],
+        rule=rule,
+        bound=bound,
+        weights=pool.weights,
     ), ""
 
 

@@ -37,6 +37,8 @@ class Sources:
         light: one PKL for each voter, of light clips with labels that nothing was trained on.
         trained: list of the labelled clips that were trained on.
         mixed: voters of different rounds, lists, clips or gamma are taken.
+        voters: names of the voters, in the order of `predictions`; empty: they have none.
+        weights: of the voters, in the same order; empty: equal ones.
     """
 
     predictions: Sequence[Path] = ()
@@ -47,10 +49,15 @@ class Sources:
     light: Sequence[Path] = ()
     trained: Sequence[Path] = ()
     mixed: bool = False
+    voters: Sequence[str] = ()
+    weights: Sequence[float] = ()
 
     def files(self) -> dict[str, Path]:
         """Return role -> file."""
-        voters = {f"predictions {number}": path for number, path in enumerate(self.predictions, 1)}
+        roles = [f"voter {name}" for name in self.voters] or [
+            f"predictions {number}" for number in range(1, len(self.predictions) + 1)
+        ]
+        voters = dict(zip(roles, self.predictions))
         tables = {f"table {number}": path for number, path in enumerate(self.tables, 1)}
         light = {f"light {number}": path for number, path in enumerate(self.light, 1)}
         return voters | tables | light | dict(zip(["list"], self.list)) | dict(zip(["list trained"], self.trained))
@@ -90,6 +97,7 @@ def read_pool(sources: Sources) -> Pool:
         read_names(sources.list[0], sources.separator)[0] if sources.list else None,
         sources.calibration,
         shown(sources.list[0]) if sources.list else "the list",
+        sources.weights,
     )
 
 
@@ -143,7 +151,7 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
     wish = replace(wish, coverage=judged.coverage)
     files = sources.files() | dict(zip(["fixed"], wish.fixed))
     made_of = made_of_vote("table", files, _settings(sources, wish))
-    ranking = rank_pool(pool.newest, pool.witnesses, wish.rule, wish.shares)
+    ranking = rank_pool(pool.newest, pool.witnesses, wish.rule, wish.shares, pool.witness_weights)
     missing = np.flatnonzero(~np.isfinite(ranking.score))
     rows, fixed = _chosen(ranking, pool, wish, sources.separator)
     _tell(ranking, pool, rows, missing)
@@ -157,6 +165,7 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
         "inputs": parents,
         "calibration": sources.calibration if sources.predictions else None,
         "temperatures": pool.temperatures,
+        **_weights(sources),
         "unaligned": ranking.unaligned,
         **fixed,
         **judged.record,
@@ -175,7 +184,12 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
 def _settings(sources: Sources, wish: Wish) -> dict[str, object]:
     """Return what a table depends on besides its files."""
     wished = {name: value for name, value in vars(wish).items() if name != "fixed"}
-    return {**wished, "calibration": sources.calibration, "separator": sources.separator}
+    return {**wished, **_weights(sources), "calibration": sources.calibration, "separator": sources.separator}
+
+
+def _weights(sources: Sources) -> dict[str, dict[str, float]]:
+    """Return the weights of voters that have names."""
+    return {"weights": dict(zip(sources.voters, sources.weights))} if sources.voters else {}
 
 
 def _chosen(
@@ -243,7 +257,7 @@ def measure(
     print("|---" * (len(coverages) + 2) + "|")
     figures = {}
     for rule in rules:
-        ranking = rank_pool(pool.newest, pool.witnesses, rule)
+        ranking = rank_pool(pool.newest, pool.witnesses, rule, weights=pool.witness_weights)
         curve = [100 * precision_at(ranking, truth_N, share) for share in coverages]
         own = choose(ranking)
         known = own[truth_N[own] >= 0]

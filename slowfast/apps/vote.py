@@ -2,13 +2,13 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from slowfast.ensemble.agreement import most_agreeing
+from slowfast.ensemble.agreement import most_agreeing, weighted_trust
 from slowfast.ensemble.calibration import clip_probabilities
 from slowfast.ensemble.fuse import join_voters, unexpected_kinds
 from slowfast.ensemble.predictions import Predictions, load_predictions
@@ -163,6 +163,31 @@ def estimated(record: Path | None) -> float | None:
         ) from None
 
 
+def _chosen_voters(
+    voters: Mapping[str, tuple[Path, float]], alternatives: Sequence[str], names: list[str], source: str, mixed: bool
+) -> dict[str, tuple[Path, Predictions]]:
+    """Return file and predictions of every voter in list order; of its alternatives the one that agrees most."""
+    absent = [f"{name}: {path}" for name, (path, _) in voters.items() if not path.is_file()]
+    if absent:
+        raise InputError(
+            f"{len(absent)} of {len(voters)} prediction files are missing: {', '.join(absent)}; test these first"
+        )
+    paths = {
+        name: [path, *(other for end in alternatives if (other := path.with_stem(path.stem + end)).is_file())]
+        for name, (path, _) in voters.items()
+    }
+    loaded = {(name, path): load_predictions(path) for name, several in paths.items() for path in several}
+    check_voters([loaded[name, several[0]] for name, several in paths.items()], mixed=mixed)
+    joined = join_voters(loaded, names, source)
+    probs = [[clip_probabilities(joined[name, path]) for path in several] for name, several in paths.items()]
+    picks = most_agreeing(probs) if len(joined) > len(voters) else [0] * len(probs)
+    chosen = {name: several[pick] for (name, several), pick in zip(paths.items(), picks)}
+    for name, path in chosen.items():
+        if len(paths[name]) > 1:
+            print(f"{name} is taken from {path}, which agrees most with the others")
+    return {name: (path, joined[name, path]) for name, path in chosen.items()}
+
+
 def plain_vote(
     voters: Mapping[str, tuple[Path, float]],
     list_file: Path,
@@ -172,10 +197,12 @@ def plain_vote(
     fill: bool = False,
     estimate: Path | None = None,
     mixed: bool = False,
+    alternatives: Sequence[str] = (),
+    weigh: str = "",
 ) -> None:
     """Write the weighted mean of the voters' probabilities of a clip: `arid_pred.csv` and `predictions.csv`.
 
-    Nothing else happens to it: no corrections, and voters may differ in views, kinds of score, frames and sizes.
+    No corrections happen to it, and voters may differ in views, kinds of score, frames and sizes.
 
     Args:
         voters: name -> (prediction file, weight).
@@ -185,26 +212,27 @@ def plain_vote(
         fill: whether a voter without scores for a video counts as undecided.
         estimate: see `vote`.
         mixed: see `vote`.
+        alternatives: endings of further files of a voter beside its own, `FILE` + ending + `.pkl`, that are taken where
+            they are there: the vote takes the one that agrees most with the other voters.
+        weigh: `agreement` multiplies the weights by how far the voters agree with each other beyond chance.
 
     Raises:
         InputError: files are missing, or belong to other videos or classes.
     """
     names, _ = read_names(list_file, separator)
-    absent = [f"{name}: {path}" for name, (path, _) in voters.items() if not path.is_file()]
-    if absent:
-        raise InputError(
-            f"{len(absent)} of {len(voters)} prediction files are missing: {', '.join(absent)}; test these first"
-        )
-    loaded = {name: load_predictions(path) for name, (path, _) in voters.items()}
-    check_voters(list(loaded.values()), mixed=mixed)
-    files = {**{f"voter {name}": path for name, (path, _) in voters.items()}, "list": list_file}
+    chosen = _chosen_voters(voters, alternatives, names, str(list_file), mixed)
+    files = {**{f"voter {name}": path for name, (path, _) in chosen.items()}, "list": list_file}
     weights = {name: weight for name, (_, weight) in voters.items()}
-    made_of = made_of_vote("submission", files, {"weights": weights, "fill": fill})
-    joined = join_voters(loaded, names, str(list_file))
+    settings = {"weights": weights, "fill": fill, **({"weigh": weigh} if weigh else {})}
+    made_of = made_of_vote("submission", files, settings)
+    joined = {name: predictions for name, (_, predictions) in chosen.items()}
     fill_missing(joined, names, fill)
-    weights_V = np.array(list(weights.values()))
     probs_VNK = np.stack([clip_probabilities(predictions) for predictions in joined.values()])
-    mixed_NK = np.tensordot(weights_V / weights_V.sum(), probs_VNK, 1)
+    weights_V = np.array(list(weights.values()))
+    weights_V = weighted_trust(probs_VNK, weights_V) if weigh else weights_V / weights_V.sum()
+    if weigh:
+        print("weights by agreement: " + ", ".join(f"{name} {part:.2f}" for name, part in zip(joined, weights_V)))
+    mixed_NK = np.tensordot(weights_V, probs_VNK, 1)
     labels_N = mixed_NK.argmax(axis=1)
     named = next((one.class_names for one in joined.values() if one.class_names), None)
     classes = named or [str(number) for number in range(mixed_NK.shape[1])]

@@ -26,6 +26,7 @@ class Node:
         made_of: its record, None where there is none.
         state: `as it was`, `changed: ...`, `gone` or `unknown`.
         parents: what it was made from.
+        weight: of a voter in the result above it, None where none was recorded.
     """
 
     role: str
@@ -33,6 +34,7 @@ class Node:
     made_of: MadeOf | None = None
     state: str = UNKNOWN
     parents: list["Node"] = field(default_factory=list)
+    weight: float | None = None
 
     def walk(self, depth: int = 0, seen: set[int] | None = None) -> Iterator[tuple[int, "Node", bool]]:
         """Yield (depth, node, first) of everything; what a file was made from follows its first mention only."""
@@ -52,12 +54,14 @@ class Node:
         round_ = self.made_of.round if self.made_of is not None else 0
         known = f" ({self.made_of.kind}, round {UNKNOWN if round_ < 0 else round_})" if self.made_of is not None else ""
         above = "" if first or not self.parents else ", see above"
-        return f"{self.role}: {self.path or UNKNOWN}{known}  [{self.state}{above}]"
+        weight = "" if self.weight is None else f", weight {self.weight:g}"
+        return f"{self.role}: {self.path or UNKNOWN}{known}{weight}  [{self.state}{above}]"
 
     def as_plain(self) -> list[dict[str, Any]]:
         """Return the tree as plain types, nodes in the order of `lines`."""
         return [
             {"depth": depth, "role": node.role, "path": node.path, "state": node.state}
+            | ({"weight": node.weight} if node.weight is not None else {})
             | ({"made_of": node.made_of.as_plain(marks=False)} if first and node.made_of is not None else {})
             for depth, node, first in self.walk()
         ]
@@ -144,12 +148,15 @@ class _Reader:
     def _inputs(self, made_of: MadeOf, circumstances: dict[str, Any]) -> list[Node]:
         """Return the inputs of a result."""
         paths, lists = (_dict(circumstances.get(name)) for name in ("paths", "lists"))
+        weights = _dict(made_of.settings.get("weights"))
+        weights = _dict(weights.get("usual")) or weights  # of a published stage
         nodes = []
         for role, item in made_of.inputs.items():
             kind, _, split = role.partition(" ")
             place = _dict(lists.get(split, lists.get(f" {split}")))
             where = str(paths.get(role) or place.get("folder" if kind == "clips" else "path") or "")
-            node = Node(role, where)
+            weight = weights.get(role.removeprefix("voter "))
+            node = Node(role, where, weight=weight if isinstance(weight, int | float) else None)
             if place and kind in ("list", "clips"):
                 node.state = self._list_state(item, kind, split, place)
             elif where:

@@ -55,9 +55,29 @@ def trust(voters: Sequence[np.ndarray]) -> np.ndarray:
     return np.full(len(voters), 1.0 / len(voters))
 
 
-def trusted_mean(voters: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean of the voters' probabilities weighted by `trust`, float64 (N, K); NaN where a voter has none."""
-    return np.tensordot(trust(voters), np.stack(voters), axes=1)
+def relative(weights: Sequence[float]) -> list[float]:
+    """Return weights with the mean 1, so that equal ones change nothing."""
+    mean = sum(weights) / len(weights)
+    return [weight / mean for weight in weights]
+
+
+def weighted_trust(voters: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Return `trust` times given weights, float64 (V,) with the sum 1."""
+    trust_V = trust(voters)
+    if weights is None or len(set(weights)) == 1:
+        return trust_V  # as it is, to the last digit
+    weighted_V = trust_V * np.asarray(weights, dtype=np.float64)
+    return weighted_V / weighted_V.sum()
+
+
+def trusted_mean(voters: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Return the mean of the voters' probabilities weighted by `trust`, float64 (N, K); NaN where a voter has none.
+
+    Args:
+        voters: V arrays float (N, K).
+        weights: V numbers above 0 that the trust is multiplied by; None: equal ones.
+    """
+    return np.tensordot(weighted_trust(voters, weights), np.stack(voters), axes=1)
 
 
 def most_agreeing(alternatives: Sequence[Sequence[np.ndarray]]) -> list[int]:

@@ -67,6 +67,7 @@ def estimate(
     *,
     rule: str,
     bound: float = 1.0,
+    weights: Sequence[float] | None = None,
 ) -> Estimate:
     """Return what the voters' agreement on a pool is worth, judged by light clips of known classes.
 
@@ -77,6 +78,7 @@ def estimate(
         rule: of the ranking.
         bound: transfer is at most this: that of an earlier round, since voters that were trained on common labels
             agree for that reason too.
+        weights: of the voters in mean and ranking; None: equal ones.
     """
     known_N = light_truth >= 0
     light = [probs_NK[known_N] for probs_NK in light]
@@ -88,7 +90,7 @@ def estimate(
         agreement_light=float(light_V.mean()),
         agreement_voters=each_V,
         transfer=min(1.0, bound, ratio**_POWER),
-        light=rank_pool(trusted_mean(scaled), scaled, rule),
+        light=rank_pool(trusted_mean(scaled, weights), scaled, rule, weights=weights),
         light_truth=light_truth[known_N],
         classes=pool[0].shape[1],
     )

@@ -154,12 +154,14 @@ class Sources:
         aligned: the same, aligned to the class shares.
         witnesses: float64 (N, K) each, NaN where a row is missing.
         aligned_witnesses: the same, aligned where a witness covers the pool.
+        weights: what a witness counts; 1 where nothing is said.
     """
 
     plain: np.ndarray
     aligned: np.ndarray
     witnesses: list[np.ndarray]
     aligned_witnesses: list[np.ndarray]
+    weights: Sequence[float]
 
 
 def confidence_rule(sources: Sources) -> Ranking:
@@ -195,11 +197,11 @@ def aligned_rule(sources: Sources) -> Ranking:
 
 
 def agreement_rule(sources: Sources) -> Ranking:
-    """Align, then rank by the margin x (1 + number of witnesses that give the same label)."""
+    """Align, then rank by the margin x (1 + number of witnesses, or their weights, that give the same label)."""
     labels_N = _labels(sources.aligned)
     agreeing_N = np.zeros(len(labels_N))
-    for witness_NK in sources.witnesses:
-        agreeing_N += (_labels(witness_NK) == labels_N) & ~np.isnan(witness_NK).any(axis=1)
+    for weight, witness_NK in zip(sources.weights, sources.witnesses):
+        agreeing_N += weight * ((_labels(witness_NK) == labels_N) & ~np.isnan(witness_NK).any(axis=1))
     score_N = signed_margin(sources.aligned, labels_N) * (1.0 + agreeing_N)
     return Ranking(labels_N, sources.aligned, score_N, score_N)
 
@@ -224,8 +226,8 @@ def stable_rule(sources: Sources) -> Ranking:
     """
     labels_N = _labels(sources.aligned)
     support_N = signed_margin(sources.aligned, labels_N)
-    for witness_NK in sources.aligned_witnesses:
-        support_N = support_N + WITNESS_WEIGHT * signed_margin(witness_NK, labels_N)
+    for weight, witness_NK in zip(sources.weights, sources.aligned_witnesses):
+        support_N = support_N + WITNESS_WEIGHT * weight * signed_margin(witness_NK, labels_N)
     classes = sources.aligned.shape[1]
     place_N = _places(support_N) + BALANCE_WEIGHT * classes * _places_within(labels_N, support_N)
     return Ranking(labels_N, sources.aligned, support_N, -place_N)
@@ -250,6 +252,7 @@ def rank_pool(
     witnesses: Sequence[np.ndarray] = (),
     rule: str = DEFAULT_RULE,
     shares_K: np.ndarray | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Ranking:
     """Return labels and a ranking of the pool.
 
@@ -260,6 +263,7 @@ def rank_pool(
         shares_K: class shares that aligning rules aim at. By default equal ones where the pool can bear that: a
             source that covers less than 90 % of it, has few rows for its classes, is one-sided, would need extreme
             factors or lose labels that are sure stays as it is (`Ranking.unaligned` says why).
+        weights: what each witness counts; None: all 1.
 
     Raises:
         InputError: the rule is unknown or no row has scores.
@@ -274,7 +278,8 @@ def rank_pool(
     aligned_NK, unaligned = _align_if_sound(newest_NK[known_N], known_N.mean(), shares_K)
     covered = [1.0 - np.isnan(witness_NK).any(axis=1).mean() for witness_NK in witnesses]
     aligned = [_align_if_sound(*source, shares_K)[0] for source in zip(witnesses, covered)]
-    part = RULES[rule](Sources(newest_NK[known_N], aligned_NK, witnesses, aligned))
+    counts = [1.0] * len(witnesses) if weights is None else weights
+    part = RULES[rule](Sources(newest_NK[known_N], aligned_NK, witnesses, aligned, counts))
     labels_N = np.zeros(len(newest_NK), dtype=np.int64)
     probs_NK = np.full(newest_NK.shape, np.nan)
     confidence_N, score_N = np.full(len(newest_NK), -np.inf), np.full(len(newest_NK), -np.inf)

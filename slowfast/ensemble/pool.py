@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from slowfast.ensemble.agreement import trusted_mean
+from slowfast.ensemble.agreement import relative, trusted_mean
 from slowfast.ensemble.calibration import calibrate, clip_probabilities
 from slowfast.ensemble.fuse import join_voters
 from slowfast.ensemble.predictions import Predictions
@@ -27,6 +27,7 @@ class Pool:
         witnesses: float64 (N, K) each: tables of earlier rounds, then single voters; NaN where a row is missing.
         temperatures: temperature of every voter; empty for tables.
         voters: float64 (N, K) each, the calibrated voters of this round; empty for tables.
+        weights: of the voters, with the mean 1; empty for tables.
     """
 
     names: list[str]
@@ -34,6 +35,13 @@ class Pool:
     witnesses: list[np.ndarray]
     temperatures: list[float] = field(default_factory=list)
     voters: list[np.ndarray] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+
+    @property
+    def witness_weights(self) -> list[float]:
+        """What the witnesses count: 1 for a table, their weight for voters."""
+        voters = self.weights if len(self.voters) > 1 else []
+        return [1.0] * (len(self.witnesses) - len(voters)) + voters
 
 
 def table_rows(table: LabelTable, names: Sequence[str]) -> np.ndarray:
@@ -82,6 +90,7 @@ def build_pool(
     names: Sequence[str] | None = None,
     calibration: str = "agreement",
     list_source: str = "the list",
+    weights: Sequence[float] | None = None,
 ) -> Pool:
     """Return the pool of some voters of this round and tables of earlier rounds.
 
@@ -91,6 +100,7 @@ def build_pool(
         names: the pool's videos; by default those of the first voter, else of the newest table.
         calibration: how voters are made comparable; see `calibration.calibrate`.
         list_source: where `names` come from, for messages.
+        weights: of the voters, above 0; None: equal ones.
 
     Raises:
         InputError: nothing is given, names are unknown, stand twice or do not fit, or class counts differ.
@@ -110,4 +120,6 @@ def build_pool(
         return Pool(list(names), rounds[-1], rounds[:-1])
     joined = join_voters(dict(enumerate(voters)), names, list_source)
     scaled, temperatures = calibrate([clip_probabilities(voter) for voter in joined.values()], calibration)
-    return Pool(list(names), trusted_mean(scaled), rounds + (scaled if len(scaled) > 1 else []), temperatures, scaled)
+    shares = relative(weights or [1.0] * len(scaled))
+    witnesses = rounds + (scaled if len(scaled) > 1 else [])
+    return Pool(list(names), trusted_mean(scaled, shares), witnesses, temperatures, scaled, shares)

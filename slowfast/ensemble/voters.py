@@ -1,9 +1,10 @@
 """The voters of a schedule: entries of its configuration, whose number, clips and weights are free."""
 
+import argparse
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ class Voter:
     Attributes:
         name: of its folders of experiments, and in messages.
         experiment: what stands at `{experiment}` in the command that trains it; its name where none is given.
-        weight: in the vote.
+        weight: in the selections of pseudo-labels and in the vote.
         frames: of a clip, as in the names of its prediction files.
         crop: side of a clip in pixels, as in these names.
         config: what stands at `{config}` in the command that trains it, such as the YAML file of its network.
@@ -85,7 +86,7 @@ def read_schedule(table: Mapping[str, Any], source: str = "") -> tuple[list[Vote
     """Return voters and experts of a schedule's configuration; what an expert does not say is as its voter has it.
 
     Args:
-        table: the configuration: `voters`, `experts`, `frames`, `crop`.
+        table: the configuration: `voters`, `experts`, `frames`, `crop`; `config`, with the voter's name at `{voter}`.
         source: of the table, for messages.
 
     Raises:
@@ -93,6 +94,10 @@ def read_schedule(table: Mapping[str, Any], source: str = "") -> tuple[list[Vote
     """
     where = f"{source}: " if source else ""
     voters = read_voters(table["voters"], frames=table["frames"], crop=table["crop"], source=f"{where}voters")
+    usual = table.get("config", "")
+    if not isinstance(usual, str):
+        raise InputError(f"{where}config is {usual!r}, the path of a voter's YAML file with {{voter}} in it is needed")
+    voters = [replace(voter, config=voter.config or usual.replace("{voter}", voter.name)) for voter in voters]
     known = {voter.name: vars(voter) for voter in voters}
     entries = [{"name": entry} if isinstance(entry, str) else entry for entry in table["experts"] or ()]
     experts = [{**known.get(str(e.get("name")), {}), **e} if isinstance(e, dict) else e for e in entries]
@@ -102,6 +107,14 @@ def read_schedule(table: Mapping[str, Any], source: str = "") -> tuple[list[Vote
 def schedule_voters(path: str | Path) -> tuple[list[Voter], list[Voter]]:
     """Return voters and experts of a schedule, from its YAML file."""
     return read_schedule(yaml.safe_load(Path(path).read_text(encoding="utf-8")), str(path))
+
+
+def add_vote_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--voter`, whose texts `parse_votes` reads."""
+    parser.add_argument(
+        "--voter", action="append", default=[], metavar="NAME=PKL[:WEIGHT]",
+        help="a voter, its predictions and its weight (default 1); may be given again",
+    )  # fmt: skip
 
 
 def parse_votes(texts: Sequence[str]) -> dict[str, tuple[Path, float]]:

@@ -48,6 +48,16 @@ def test_an_expert_is_like_its_voter_unless_it_says_so():
     assert read_schedule({**table, "experts": []})[1] == []
 
 
+def test_a_schedule_says_where_the_networks_of_its_voters_lie():
+    table = {"frames": 8, "crop": 56, "voters": ["a", {"name": "b", "config": "own.yaml"}], "experts": ["a", "b"]}
+    voters, experts = read_schedule({**table, "config": "networks/{voter}.yaml"})
+    assert (
+        [voter.config for voter in voters] == [expert.config for expert in experts] == ["networks/a.yaml", "own.yaml"]
+    )
+    with pytest.raises(InputError, match="s.yaml: config is 3, the path of a voter's YAML file"):
+        read_schedule({**table, "config": 3}, "s.yaml")
+
+
 def test_options_of_the_vote():
     votes = parse_votes(["a=x/y.pkl", "b=C:0.5", "c=odd:name.pkl", "d=odd:3.pkl:2"])
     assert votes == {

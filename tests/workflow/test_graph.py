@@ -158,6 +158,7 @@ def test_voters_of_different_sizes_weights_and_experiments(repo, tmp_path, stub_
     ]
     schedule["train"] = "train {step}/{experiment} --cfg {config} {out}"
     schedule["vote"] += " {votes}"
+    schedule["select"] += " {votes}"
     (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
     done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1", "--dry-run", "--printshellcmds")
     said = done.stdout + done.stderr
@@ -169,8 +170,62 @@ def test_voters_of_different_sizes_weights_and_experiments(repo, tmp_path, stub_
         " --voter expert-a=out/exp_experts/a/testx4x8x3x3.pkl:1"
     )
     assert votes in said
+    selected = (
+        "--voter a=out/exp_adapt_bn/a/total_unlabelx4x8x1x1.pkl:1"
+        " --voter b=out/exp_adapt_bn/b/total_unlabelx16x32x1x1.pkl:0.5"
+    )
+    assert selected in said and selected.replace("exp_adapt_bn", "exp_pseudo_stage1") in said
     pool = re.search(r"input: .*?(out/exp_adapt_bn/a/\S+, out/exp_adapt_bn/b/[^,\s]+)", said)[1]
     assert pool == "out/exp_adapt_bn/a/total_unlabelx4x8x1x1.pkl, out/exp_adapt_bn/b/total_unlabelx16x32x1x1.pkl"
+
+
+@pytest.mark.parametrize("kind", ["select", "vote"])
+def test_a_weight_that_nothing_reads_is_refused(kind, repo, tmp_path, stub_schedule):
+    schedule = stub_schedule(["a", "b"], 2)
+    schedule["voters"][1] = {"name": "b", "weight": 2}
+    schedule["select" if kind == "vote" else "vote"] += " {votes}"
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
+    done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1", "--dry-run")
+    assert done.returncode == 1
+    assert f"b: its weight 2 has no effect, `{kind}` has no {{votes}}" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["real_small", "many_voters"])
+@pytest.mark.parametrize("count", [2, 10])
+def test_own_clips_are_voted_by_whatever_voters_the_schedule_names(name, count, repo, tmp_path):
+    """Selections, vote and checks name these voters and their clips, and none of the published four."""
+    schedule = yaml.safe_load((repo / f"workflow/{name}.yaml").read_text())
+    (tmp_path / "net.yaml").write_text("{}")
+    schedule["voters"] = [
+        {
+            "name": f"own{number}",
+            "config": str(tmp_path / "net.yaml"),
+            "frames": number + 1,
+            "crop": 32,
+            "weight": number,
+        }
+        for number in range(1, count + 1)
+    ]
+    schedule["experts"] = ["own1"]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(schedule))
+    done = snakemake(repo, tmp_path, "--configfile", "own.yaml", "--cores", "1", "--dry-run", "--printshellcmds")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert not [model for model in MODELS if model in said] and "8x56" not in said
+    vote = next(line for line in said.splitlines() if "test_ensemble_vote.py" in line)
+    for number in range(1, count + 1):
+        size = f"{number + 1}x32"
+        folder = f"{schedule['root']}/exp_pseudo_stage2/own{number}"
+        assert f"--voter own{number}={folder}/testx{size}x3x3.pkl:{number} " in vote
+        pooled = (
+            f"--voter own{number}={schedule['root']}/exp_adapt_bn/own{number}/total_unlabelx{size}x1x1.pkl:{number}"
+        )
+        # The table of round 1 and the whole pool's.
+        assert said.count(pooled) == 2
+        if "light" in schedule:
+            assert f"exp_adapt_bn/own{number}/val_dryx{size}x1x1_gamma1_bn-train_label.pkl" in said
+    assert f"--voter expert-own1={schedule['root']}/exp_experts/own1/testx2x32x3x3.pkl:1 " in vote
+    assert said.count(f"--cfg {tmp_path}/net.yaml") == 3 * count + 1
 
 
 def test_wrong_voters_are_refused_before_any_job(repo, tmp_path, stub_schedule):
