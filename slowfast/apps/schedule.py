@@ -20,7 +20,15 @@ from slowfast.config import flatten, load_config, parse_also
 from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import PSEUDO_SPLIT, is_light, resolve_split
 from slowfast.lists.records import VideoList, read_list
-from slowfast.parents import ClipDigests, Input, MadeOf, differences, input_of_file
+from slowfast.parents import (
+    ClipDigests,
+    Input,
+    MadeOf,
+    differences,
+    input_of_file,
+    input_of_folder,
+    whole_file_digests,
+)
 from slowfast.parents.content import MISSING
 from slowfast.parents.settings import training_settings
 from slowfast.utils.errors import InputError
@@ -145,18 +153,21 @@ def _made_of_training(cfg: CfgNode, read: dict[str, Any]) -> MadeOf:
     inputs = sources.inputs
     start = cfg.TRAIN.CHECKPOINT_FILE_PATH or _pretrained(cfg)
     if start and not _is_made(start):
-        inputs["starting weights"] = Input(_digests().of([str(repo_path(start))])[0])
+        path = repo_path(start)
+        inputs["starting weights"] = input_of_folder(path) if path.is_dir() else Input(_digests().of([str(path)])[0])
     return MadeOf("job", inputs, json.loads(json.dumps(settings)))
 
 
 @functools.cache
 def _digests() -> ClipDigests:
     """Return what knows digests of whole files."""
-    return ClipDigests(digest=lambda path, size: input_of_file(path).digest, kind="files")
+    return whole_file_digests()
 
 
 def _pretrained(cfg: CfgNode) -> str:
-    """Return the published weights that a configuration names, empty when there are none."""
+    """Return the published weights or the folder of a network that a configuration names, empty when there are none."""
+    if cfg.MODEL.ARCH == "huggingface" and cfg.MODEL.BACKBONE and repo_path(cfg.MODEL.BACKBONE).is_dir():
+        return cfg.MODEL.BACKBONE
     section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
     name = section.PRETRAIN_NAME if section is not None else None
     found = [f"{cfg.MODEL.PRETRAIN_DIR}/{name}{ending}" for ending in (".pth", ".pyth", ".pt", ".safetensors")]

@@ -8,7 +8,7 @@ from typing import Any
 from slowfast.datasets.sources import read_again
 from slowfast.ensemble.predictions import load_predictions
 from slowfast.features.store import load_features
-from slowfast.parents import Input, MadeOf, input_of_file, read_record
+from slowfast.parents import Input, MadeOf, input_of_file, input_of_folder, read_record
 from slowfast.parents.record import differences, version_differences
 from slowfast.utils.errors import InputError
 
@@ -192,9 +192,9 @@ def _read_list(split: str, place: dict[str, Any]) -> dict[str, Input] | str:
 
 def _file_state(item: Input, path: Path) -> str:
     """Return whether a file is as it was."""
-    if not path.is_file():
+    if not path.exists():
         return "gone"
-    now = input_of_file(path)
+    now = input_of_folder(path) if path.is_dir() else input_of_file(path)
     if now.digest != item.digest and path.suffix in (*_CHECKPOINTS, ".safetensors"):
         from slowfast.engine.parents import weights_input
 

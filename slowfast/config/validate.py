@@ -18,6 +18,8 @@ _ALSO = re.compile(
     r"(:(?P<gamma>[\d.]*)(:(?P<pool>\w*)(:(?P<adapt>[\w-]+))?)?)?)?(?<!:)$"
 )
 BATCHNORM = "batchnorm"
+# Networks of this repository, which no MODEL.BACKBONE names.
+_OWN = ("uniformer", "mvit", "sf", "videomae")
 
 _CHOICES = {
     "MODEL.HEAD": ("linear", "attentive"),
@@ -320,6 +322,11 @@ def _wrong_trunk(cfg: CfgNode) -> Iterator[str]:
 
 def _wrong_models(cfg: CfgNode) -> Iterator[str]:
     """Yield conflicts of the networks."""
+    if cfg.MODEL.BACKBONE and cfg.MODEL.ARCH in _OWN:
+        yield (
+            f"MODEL.BACKBONE is {cfg.MODEL.BACKBONE!r}, which MODEL.ARCH {cfg.MODEL.ARCH} does not read: set "
+            "MODEL.ARCH huggingface (a folder), torchvision or frames, or give weights as TRAIN.CHECKPOINT_FILE_PATH"
+        )
     if cfg.MODEL.ARCH == "mvit" and cfg.DATA.TRAIN_CROP_SIZE != cfg.DATA.TEST_CROP_SIZE:
         yield (
             f"MViT has one table of positions: DATA.TRAIN_CROP_SIZE {cfg.DATA.TRAIN_CROP_SIZE} must equal "

@@ -288,7 +288,9 @@ def build_evaluator(
 
 
 def start_path(cfg: CfgNode, *, needed: bool = True) -> Path | None:
-    """Return the file of starting weights (TRAIN.CHECKPOINT_FILE_PATH, else a published file by name), or None.
+    """Return the starting weights, or None.
+
+    They are the file TRAIN.CHECKPOINT_FILE_PATH, else a published file by name, else the folder that the network is.
 
     Raises:
         InputError: the file does not exist, and is needed.
@@ -304,7 +306,9 @@ def start_path(cfg: CfgNode, *, needed: bool = True) -> Path | None:
 
 
 def _pretrained_path(cfg: CfgNode) -> Path | None:
-    """Return the starting weights that UNIFORMER / SF .PRETRAIN_NAME stands for, or None."""
+    """Return the weights that UNIFORMER / SF .PRETRAIN_NAME or a folder as MODEL.BACKBONE stand for, or None."""
+    if cfg.MODEL.ARCH == "huggingface" and cfg.MODEL.BACKBONE and repo_path(cfg.MODEL.BACKBONE).is_dir():
+        return repo_path(cfg.MODEL.BACKBONE)  # loaded where the network is built
     section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
     name = section.PRETRAIN_NAME if section is not None else None
     if not name:

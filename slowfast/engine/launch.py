@@ -81,7 +81,7 @@ def take_over(cfg: CfgNode, output: Path, origin: Origin) -> bool:
     table = repo_path(cfg.DATA.PATH_PREFIX) / cfg.DATA.PSEUDO_CSV
     reason = unworthy(table) if cfg.DATA.PSEUDO_CSV else ""
     path = start_path(cfg) if reason else None
-    if path is None:
+    if path is None or path.is_dir():
         return False
     logger.warning("not trained: %s: %s; the weights of %s are kept", table.name, reason, path)
     made_of = replace(origin.made_of, settings={**origin.made_of.settings, "not trained": True})
@@ -174,7 +174,10 @@ def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
     if keep and cfg.TRAIN.CHECKPOINT_EPOCH_RESET:
         raise InputError("TRAIN.CHECKPOINT_KEEP_EPOCH and TRAIN.CHECKPOINT_EPOCH_RESET are both True: set one False")
     if path is None:
-        logger.warning("no starting weights are given: training from random weights")
+        _say_random(cfg)
+        return None
+    if path.is_dir() and not cfg.TRAIN.CHECKPOINT_FILE_PATH:
+        logger.info("starting from the weights of the folder %s", path)
         return None
     state = stored_training(path) if keep or path.suffix == ".pyth" else None
     done = state["epoch"] + 1 if state is not None else 0
@@ -190,6 +193,13 @@ def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
         raise InputError(f"{path}: nothing to go on with, {why}: TRAIN.CHECKPOINT_KEEP_EPOCH False takes its weights")
     logger.info("going on after epoch %d of %s with its optimizer (TRAIN.CHECKPOINT_KEEP_EPOCH True)", done, path)
     return {key: state[key] for key in _CARRIED if key in state}
+
+
+def _say_random(cfg: CfgNode) -> None:
+    """Say that the network is random; more loudly where its trunk stays so."""
+    still = "TRAIN.PROBE" if cfg.TRAIN.PROBE else "LORA.RANK" if cfg.LORA.RANK else ""
+    rest = f", and {still} leaves the trunk as it is: set TRAIN.CHECKPOINT_FILE_PATH to its weights" if still else ""
+    logger.warning("no starting weights are given: training from random weights%s", rest)
 
 
 def _is_finished(state: dict[str, Any], cfg: CfgNode) -> bool:

@@ -14,7 +14,17 @@ from slowfast.datasets.splits import PSEUDO_SPLIT, is_light
 from slowfast.engine.checkpoint import DIGEST, load_checkpoint, state_digest
 from slowfast.engine.methods.base import reads_of
 from slowfast.ensemble.predictions import load_predictions
-from slowfast.parents import ClipDigests, Input, MadeOf, differences, input_of_file, read_record, versions, write_record
+from slowfast.parents import (
+    ClipDigests,
+    Input,
+    MadeOf,
+    differences,
+    input_of_file,
+    input_of_folder,
+    read_record,
+    versions,
+    write_record,
+)
 from slowfast.parents.settings import test_settings, training_settings
 from slowfast.utils.errors import InputError
 from slowfast.utils.untrusted.tensors import TensorFileError, read_tensor_file
@@ -65,7 +75,9 @@ def origin_of_training(cfg: CfgNode, sources: Sources, start: Path | None) -> Or
     inputs = sources.of(splits)
     if start is not None:
         # With its epoch a file counts as a whole, not only its weights.
-        inputs[START] = input_of_file(start) if cfg.TRAIN.CHECKPOINT_KEEP_EPOCH else weights_input(start)
+        inputs[START] = (
+            input_of_file(start) if cfg.TRAIN.CHECKPOINT_KEEP_EPOCH and start.is_file() else weights_input(start)
+        )
     lights = {f"light {split}": is_light(split, cfg.DATA.SPLITS) for split in splits}  # they decide the gamma
     made_of = MadeOf("training", inputs, training_settings(flatten(cfg)) | lights, versions())
     paths = {START: str(start)} if start is not None else {}
@@ -100,7 +112,9 @@ def origin_of_test(
 
 
 def weights_input(path: Path) -> Input:
-    """Return the content of a file of weights: of the tensors, where this library wrote it, else of the file."""
+    """Return the content of weights: of the tensors, where this library wrote the file, else of the file or folder."""
+    if path.is_dir():
+        return input_of_folder(path)
     known = ClipDigests(digest=_weights_digest, kind="weights").of([str(path)])[0]
     digest, _, rounds = known.partition(":")
     return Input(digest, round=int(rounds or 0))

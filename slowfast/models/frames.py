@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from slowfast.models.library import HALF, LibraryNetwork, Stated, check_clips, data_colours
 from slowfast.models.network import NETWORKS
 from slowfast.utils.errors import InputError
+from slowfast.utils.paths import repo_path
+from slowfast.utils.untrusted.folders import read_json
 
 
 @NETWORKS.register("frames")
@@ -86,6 +88,13 @@ class Frames(LibraryNetwork):
 
 def _refuse_name(timm: ModuleType, name: str) -> None:
     """Refuse what is no name in timm's own list: sources such as hf-hub: would fetch weights."""
+    if name and repo_path(name).is_dir():
+        settings = read_json(repo_path(name) / "config.json", f"MODEL.BACKBONE {name!r}")
+        known = settings.get("architecture")
+        raise InputError(
+            f"MODEL.BACKBONE {name} is a folder, a name of timm is needed: set MODEL.BACKBONE "
+            f"{known if timm.is_model(str(known)) else 'to its network'} and TRAIN.CHECKPOINT_FILE_PATH {name}"
+        )
     bare = str(name).partition(".")[0]
     if ":" in name or "/" in name or not timm.is_model(bare):
         near = difflib.get_close_matches(bare, timm.list_models(), n=1)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from slowfast.models.library import IMAGENET, LibraryNetwork, Stated, check_clips, data_colours
 from slowfast.models.network import NETWORKS
 from slowfast.utils.errors import InputError
+from slowfast.utils.paths import repo_path
 
 _GREY = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 _KINETICS = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
@@ -68,7 +69,11 @@ class TorchvisionVideo(LibraryNetwork):
         """
         name = cfg.MODEL.BACKBONE
         if name not in _NETWORKS:
-            raise InputError(f"MODEL.BACKBONE is {name!r}, one of {', '.join(_NETWORKS)} is needed for torchvision")
+            there = bool(name) and repo_path(name).exists()
+            hint = "; a file of weights is TRAIN.CHECKPOINT_FILE_PATH" if there else ""
+            raise InputError(
+                f"MODEL.BACKBONE is {name!r}, one of {', '.join(_NETWORKS)} is needed for torchvision{hint}"
+            )
         frames, size, (mean, std), fixed = _NETWORKS[name]
         stated = Stated(name, frames, size, mean, std, _LICENCE, fixed, fixed)
         least = min(cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TEST_CROP_SIZE)

@@ -160,6 +160,20 @@ class ClipDigests:
         return found
 
 
+def whole_file_digests() -> ClipDigests:
+    """Return what knows digests of whole files, each read once."""
+    return ClipDigests(digest=lambda path, size: input_of_file(path).digest, kind="files")
+
+
+def input_of_folder(folder: str | Path) -> Input:
+    """Return the digest of a folder of weights: of its configuration and its safetensors, by name."""
+    files = [
+        path for path in sorted(Path(folder).iterdir()) if path.name == "config.json" or ".safetensors" in path.name
+    ]
+    digests = whole_file_digests().of([str(path) for path in files])
+    return Input(input_of_rows(f"{path.name} {digest}".encode() for path, digest in zip(files, digests)).digest)
+
+
 def _read_store(path: Path) -> dict[str, str]:
     """Return what is known of a folder; a damaged store knows nothing."""
     try:

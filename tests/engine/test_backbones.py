@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from slowfast.apps.export_weights import export_weights
+from slowfast.apps.schedule import _made_of_training
+from slowfast.apps.why import tree_of
 from slowfast.config import load_config
 from slowfast.ensemble import load_predictions
 from slowfast.features.store import load_features
@@ -34,6 +37,45 @@ def test_a_folder_is_a_voter_and_comes_back_as_one(head, run, tmp_path):
         assert kind.from_pretrained(tmp_path / "trained").config.num_labels == 11
     assert run("other", *opts, "DATA.NUM_FRAMES", "3") == 2
     assert "takes frames in groups of 2" in run.log("other")
+
+
+def test_the_weights_of_a_folder_are_the_starting_weights(run, tmp_path):
+    """They are said to be, stand in the record, and a change of them is a change of what the training is made from."""
+    hugging_face = pytest.importorskip("tests.models.test_huggingface")
+    hugging_face.write(tmp_path / "folder", "vivit")
+    opts = ("MODEL.ARCH", "huggingface", "MODEL.BACKBONE", str(tmp_path / "folder"), *ONE_EPOCH, "TEST.ALSO", "[]")
+    assert (
+        run("out", *opts, "SOLVER.BASE_LR", "0.0", "SOLVER.WARMUP_START_LR", "0.0", "SOLVER.COSINE_END_LR", "0.0") == 0
+    )
+    assert "random weights" not in run.log("out")
+    assert f"starting from the weights of the folder {tmp_path / 'folder'}" in run.log("out")
+    trained = torch.load(tmp_path / "out/best.pyth", weights_only=True)["model_state"]
+    theirs = hugging_face.build(tmp_path / "folder", "vivit").state_dict()
+    kept = [name for name in theirs if not name.startswith("classifier.")]
+    assert kept and all(torch.equal(trained[name], theirs[name]) for name in kept)
+    tree = tree_of(tmp_path / "out/best.pyth")
+    start = next(node for node in tree.parents if node.role == "starting weights")
+    assert (start.path, start.state) == (str(tmp_path / "folder"), "as it was") and start.made_of is None
+    cfg = load_config(tmp_path / "out/config.yaml.resolved")
+    before = made_of_job_of(cfg)
+    hugging_face.write(tmp_path / "folder", "vivit", scale=0.2)
+    assert [node.state for node in tree_of(tmp_path / "out/best.pyth").parents if node.role == "starting weights"] == [
+        "changed: the content of folder"
+    ]
+    assert made_of_job_of(cfg) != before
+
+
+def made_of_job_of(cfg):
+    """What the schedule takes for the starting weights of a training."""
+    return _made_of_training(cfg, {}).inputs["starting weights"]
+
+
+def test_a_trunk_that_stays_random_is_told_and_a_folder_that_nothing_reads_is_refused(run, tmp_path):
+    probe = ("TRAIN.PROBE", "True", "MIXUP.PROB", "0.0", *ONE_EPOCH, "TEST.ENABLE", "False")
+    assert run("out", "MODEL.ARCH", "frames", "MODEL.BACKBONE", TINY, *probe) == 0
+    assert "random weights, and TRAIN.PROBE leaves the trunk as it is: set TRAIN.CHECKPOINT_FILE_PATH" in run.log("out")
+    assert run("other", "MODEL.ARCH", "videomae", "MODEL.BACKBONE", "pretrained/videomae") == 2
+    assert "which MODEL.ARCH videomae does not read: set MODEL.ARCH huggingface (a folder)" in run.log("other")
 
 
 def test_an_image_network_is_a_voter(run, tmp_path):

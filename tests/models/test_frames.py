@@ -124,6 +124,21 @@ def test_settings_that_do_not_fit(name, other, words):
         build(name, **other)
 
 
+def test_a_folder_of_timm_is_told_its_name_and_its_key(tmp_path):
+    """As timm writes it; with that name and key its weights are loaded whole."""
+    theirs = randomise(timm.create_model(TINY, num_classes=1000))
+    timm.models.save_for_hf(theirs, tmp_path, safe_serialization=True)
+    with pytest.raises(InputError, match=f"is a folder, .* set MODEL.BACKBONE {TINY} and TRAIN.CHECKPOINT_FILE_PATH "):
+        build(str(tmp_path))
+    assert load_weights(build(), tmp_path).share == 1.0
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="set MODEL.BACKBONE to its network and"):
+        build(str(tmp_path))
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(InputError, match="has no config.json"):
+        build(str(tmp_path))
+
+
 def test_activation_checkpointing_changes_nothing():
     saving = build("vit_tiny_patch16_224", frames=1, size=224, MODEL__USE_CHECKPOINT=True)
     assert saving.image.grad_checkpointing

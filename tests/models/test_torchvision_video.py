@@ -225,6 +225,12 @@ def test_settings_that_do_not_fit(extra, words):
         NETWORKS["torchvision"].from_cfg(cfg_for("torchvision", "r3d_18", **extra))
 
 
+def test_a_file_in_the_place_of_a_name_is_told_its_key(tmp_path):
+    (tmp_path / "swin.pth").write_bytes(b"")
+    with pytest.raises(InputError, match="; a file of weights is TRAIN.CHECKPOINT_FILE_PATH$"):
+        NETWORKS["torchvision"].from_cfg(cfg_for("torchvision", tmp_path / "swin.pth"))
+
+
 def test_blocks_for_checkpointing():
     counts = {name: len(adopted(name, TINY[name][0]()).blocks_to_checkpoint([])) for name in ("mvit_v1_b", "swin3d_t")}
     assert counts == {"mvit_v1_b": 2, "swin3d_t": 4 + 2}
