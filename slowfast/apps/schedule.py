@@ -16,6 +16,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from slowfast.apps.schedule_check import configurations_in
 from slowfast.config import flatten, load_config, parse_also
 from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import PSEUDO_SPLIT, is_light, resolve_split
@@ -125,8 +126,7 @@ def _is_made(path: str) -> bool:
 
 def configuration_of(words: Sequence[str]) -> CfgNode | None:
     """Return the configuration that a command trains, None for other commands."""
-    files = [words[place + 1] for place, word in enumerate(words[:-1]) if word == "--cfg"]
-    files += [str(Path(word).parent / "config.yaml") for word in words if word.endswith("/run.sh")]
+    files = configurations_in(words)
     places = [place for place, word in enumerate(words) if word in files or word.endswith("/run.sh")]
     opts = words[max(places, default=-1) + 1 :]
     plugins = [place for place, word in enumerate(opts) if word == "--plugin"]

@@ -1,7 +1,8 @@
 """What a schedule of jobs needs is looked at before its first job."""
 
 import os
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -42,6 +43,38 @@ def check_schedule(
         wrong = list(dict.fromkeys(_wrong(load_config([argument_path(path) for path in configs]), rules)))
         if wrong:
             raise InputError("; ".join(wrong))
+
+
+def check_configurations(commands: Mapping[str, str], data: str) -> None:
+    """Refuse trainings whose configurations do not exist; the first job makes those of the data root, or looks at them.
+
+    Args:
+        commands: `STEP-VOTER` -> command, of the trainings.
+        data: data root.
+
+    Raises:
+        InputError: naming every such voter.
+    """
+    absent: dict[str, dict[str, None]] = {}
+    for job, command in commands.items():
+        for path in configurations_in(shlex.split(command)):
+            there = argument_path(path).is_file() if path else False
+            if not there and not argument_path(path).is_relative_to(argument_path(data)):
+                absent.setdefault(job.partition("-")[2], {})[path] = None
+    if absent:
+        which = "; ".join(f"{voter}: {', '.join(map(_missing, paths))}" for voter, paths in absent.items())
+        raise InputError(f"voters without a configuration: {which}: set `config` or `experiment` of their entries")
+
+
+def configurations_in(words: Sequence[str]) -> list[str]:
+    """Return the configurations that the words of a command name: behind `--cfg`, or that of a `run.sh`."""
+    named = [words[place + 1] for place, word in enumerate(words[:-1]) if word == "--cfg"]
+    return named + [str(Path(word).parent / "config.yaml") for word in words if word.endswith("/run.sh")]
+
+
+def _missing(path: str) -> str:
+    """Return what is said of a configuration that does not exist."""
+    return f"{path} does not exist" if path else "its entry names none"
 
 
 def _wrong(cfg: CfgNode, rules: str) -> Iterator[str]:

@@ -152,6 +152,9 @@ def test_values_with_signs_of_the_shell_stay_values(repo, tmp_path, stub_schedul
 
 def test_voters_of_different_sizes_weights_and_experiments(repo, tmp_path, stub_schedule):
     schedule = stub_schedule(["a"], 2)
+    (tmp_path / "a.y").write_text("{}")
+    (tmp_path / "b.y").write_text("{}")
+    schedule["config"] = "{voter}.y"
     schedule["voters"] = [
         "a",
         {"name": "b", "frames": 16, "crop": 32, "weight": 0.5, "experiment": "x", "config": "b.y"},
@@ -164,7 +167,7 @@ def test_voters_of_different_sizes_weights_and_experiments(repo, tmp_path, stub_
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "train exp_pseudo_stage1/x --cfg b.y out/exp_pseudo_stage1/b" in said
-    assert "train exp_adapt_bn/a --cfg '' out/exp_adapt_bn/a" in said
+    assert "train exp_adapt_bn/a --cfg a.y out/exp_adapt_bn/a" in said
     votes = (
         "--voter a=out/exp_pseudo_stage2/a/testx4x8x3x3.pkl:1 --voter b=out/exp_pseudo_stage2/b/testx16x32x3x3.pkl:0.5"
         " --voter expert-a=out/exp_experts/a/testx4x8x3x3.pkl:1"
@@ -226,6 +229,33 @@ def test_own_clips_are_voted_by_whatever_voters_the_schedule_names(name, count, 
             assert f"exp_adapt_bn/own{number}/val_dryx{size}x1x1_gamma1_bn-train_label.pkl" in said
     assert f"--voter expert-own1={schedule['root']}/exp_experts/own1/testx2x32x3x3.pkl:1 " in vote
     assert said.count(f"--cfg {tmp_path}/net.yaml") == 3 * count + 1
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_voter_without_a_configuration_is_refused_before_any_job(more, repo, tmp_path, stub_schedule):
+    schedule = stub_schedule(["a", "b", "c", "d"], 2)
+    schedule["voters"] = [{"name": "a", "config": "a.yaml"}, {"name": "b", "config": "b.yml"}, "c"]
+    schedule["train"] += " -- --cfg {config} --cfg {data}/data.yaml"
+    (tmp_path / "a.yaml").write_text("{}")
+    (tmp_path / "stub.py").write_text(STUB)
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
+    done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1", *more)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert (
+        "voters without a configuration: b: b.yml does not exist; c: its entry names none: set `config` or `experiment`"
+        in said
+    )
+    assert not (tmp_path / "calls.log").exists() and not (tmp_path / "out/data").exists()
+
+
+def test_a_voter_without_an_experiment_of_the_21_is_refused(repo, tmp_path):
+    schedule = yaml.safe_load((repo / "workflow/nightcrawler.yaml").read_text())
+    schedule["voters"].append({"name": "fifth", "experiment": "vjepa2"})
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump(schedule))
+    done = snakemake(repo, tmp_path, "--configfile", "odd.yaml", "--cores", "1", "--dry-run")
+    assert done.returncode == 1
+    assert "fifth: exp_adapt_bn/fifth/config.yaml does not exist, exp_pseudo_stage1/fifth" in done.stdout + done.stderr
 
 
 def test_wrong_voters_are_refused_before_any_job(repo, tmp_path, stub_schedule):
