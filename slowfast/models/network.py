@@ -71,6 +71,9 @@ class Network(nn.Module):
             shape = tuple(features_BD.shape)
             raise InputError(f"forward_features of {type(self).__name__} gives {shape}, pooled to (B, D) is needed")
         logits_BK = self.forward_head(features_BD)
+        if logits_BK.ndim != 2:  # of (B, 1, K) the first class would be every clip's, with probability 1
+            shape = tuple(logits_BK.shape)
+            raise InputError(f"forward_head of {type(self).__name__} gives {shape}, logits (B, K) are needed")
         return (logits_BK, features_BD) if with_features else logits_BK
 
     def position_grids(self) -> dict[str, tuple[Size, int]]:

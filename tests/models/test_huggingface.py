@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from slowfast.models.freeze import freeze_trunk
 from slowfast.models.huggingface import _FAMILIES
 from slowfast.models.library import IMAGENET
 from slowfast.models.network import NETWORKS
@@ -152,8 +153,14 @@ def test_videoprism_is_built_from_its_vision_configuration_and_gives_one_row(tmp
         transformers.VideoPrismForVideoClassification(transformers.VideoPrismConfig())
     theirs = write(tmp_path, "videoprism_vision_model")
     clips = rgb_clips(2, 4, 36)
-    assert theirs(clips.transpose(1, 2)).logits.shape == (2, 1, 5)
-    assert build(tmp_path, "videoprism_vision_model")(clips).shape == (2, 5)
+    logits = theirs(clips.transpose(1, 2)).logits
+    assert logits.shape == (2, 1, 5)
+    assert not logits.argmax(1).any() and (logits.softmax(1) == 1).all()  # class 0, certainly
+    ours = build(tmp_path, "videoprism_vision_model")
+    assert ours(clips).shape == (2, 5)
+    ours.forward_head = lambda features_BD: features_BD[:, None, :5]
+    with pytest.raises(InputError, match=r"forward_head of HuggingFace gives \(2, 1, 5\), logits \(B, K\) are needed"):
+        ours(clips)
 
 
 @facts
@@ -187,6 +194,9 @@ def test_videomae_and_vivit_have_other_names_in_files_than_in_memory(tmp_path):
         theirs = write(tmp_path / model_type, model_type)
         state = load_file(tmp_path / model_type / "model.safetensors")
         assert set(state) != set(theirs.state_dict())
+        if model_type == "videomae":
+            block = "videomae.encoder.layer.0.attention.attention"
+            assert f"{block}.q_bias" in state and f"{block}.query.bias" in theirs.state_dict()
         with pytest.raises(RuntimeError):
             theirs.load_state_dict(state)
         ours = build(tmp_path / model_type)
@@ -210,6 +220,21 @@ def test_vjepa2_has_a_predictor_without_gradient_and_a_pooler_outside_its_trunk(
     ours(rgb_clips(1, 4, 32)).sum().backward()
     assert all(p.grad is not None for p in ours.parameters())
     assert not ours.unused_parameters
+
+
+@pytest.mark.parametrize(
+    ("model_type", "pooling"),
+    [("vjepa2", ["pooler."]), ("videomae", ["fc_norm."]), ("videoprism_vision_model", ["head.", "head_layernorm."])],
+)
+def test_a_probe_trains_the_pooling_weights_too(model_type, pooling, tmp_path):
+    write(tmp_path, model_type)
+    ours = build(tmp_path, model_type)
+    freeze_trunk(ours)
+    ours.train()(rgb_clips(1, 4, ours.size)).square().sum().backward()
+    trained = [name for name, weight in ours.named_parameters() if weight.grad is not None]
+    starts = ("classifier.", *pooling)
+    assert trained == [name for name, _ in ours.named_parameters() if name.startswith(starts)]
+    assert all(any(name.startswith(start) for name in trained) for start in starts)
 
 
 @facts

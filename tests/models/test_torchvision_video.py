@@ -9,6 +9,7 @@ from torch import nn
 from torchvision.models import video
 from torchvision.models.video.mvit import MSBlockConfig
 
+from slowfast.apps.zoo import BACKBONES
 from slowfast.models.library import IMAGENET, Stated
 from slowfast.models.network import NETWORKS
 from slowfast.models.torchvision_video import _KINETICS, _NETWORKS, TorchvisionVideo
@@ -149,6 +150,22 @@ def test_batch_norms_that_adaptation_reaches(name, count):
     with torch.device("meta"):
         model = NETWORKS["torchvision"].from_cfg(cfg_for("torchvision", name, frames=frames, size=size))
     assert len(batch_norms_of(model)) == count
+
+
+@facts
+def test_some_networks_were_trained_on_stretched_frames():
+    """`resize_size` is a pair there, the frame's shape; of the others it is the shorter edge."""
+    edges = {name: getattr(video, f"{name}_Weights").DEFAULT.transforms().resize_size for name in
+             ("MViT_V2_S", "Swin3D_T", "S3D", "R2Plus1D_18")}  # fmt: skip
+    assert {name: len(edge) for name, edge in edges.items()} == {
+        "MViT_V2_S": 1,
+        "Swin3D_T": 1,
+        "S3D": 2,
+        "R2Plus1D_18": 2,
+    }
+    assert (tuple(edges["S3D"]), tuple(edges["R2Plus1D_18"])) == ((256, 256), (128, 171))
+    said = {row.backbone: row.note for row in BACKBONES}
+    assert "stretched to 256 x 256" in said["s3d"] and "stretched to 128 x 171" in said["r2plus1d_18"]
 
 
 @facts
