@@ -46,6 +46,9 @@ class Backbone:
         batchnorm: BatchNorm layers, which adaptation of statistics reaches; with 0 it does nothing.
         metric: what its authors report.
         note: what differs here.
+        frames: of a clip in its command.
+        size: side of a clip in its command, pixels.
+        checked: what was compared with the library here, with random weights.
     """
 
     arch: str
@@ -56,6 +59,19 @@ class Backbone:
     batchnorm: str
     metric: str
     note: str
+    frames: int
+    size: int
+    checked: str
+
+    def keys(self) -> list[str]:
+        """Return the end of the command that trains a probe on it, behind `--cfg configs/backbones/frozen.yaml`."""
+        name = self.backbone.rpartition(" of ")[2].lower().replace(" ", "").replace("-", "")
+        folder = self.arch == "huggingface"
+        words = ["MODEL.ARCH", self.arch, "MODEL.BACKBONE", f"pretrained/{name}" if folder else name]
+        words += [] if folder else ["TRAIN.CHECKPOINT_FILE_PATH", f"pretrained/{name}.pth"]
+        sizes = (f"DATA.{key}_CROP_SIZE" for key in ("TRAIN", "TEST"))
+        words += ["DATA.NUM_FRAMES", str(self.frames), *(word for key in sizes for word in (key, str(self.size)))]
+        return [*words, "DATA.TRAIN_JITTER_SCALES", f"[{self.size},{self.size * 5 // 4}]"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +131,8 @@ STARTING_WEIGHTS = (
     Published(
         "VideoMAEv2 ViT-S/B/g (`configs/nightcrawler/models/videomaev2_*.yaml`)", "videomae", "any file name",
         "https://github.com/OpenGVLab/VideoMAEv2", CHECK,
-        "90.0 (ViT-g) top-1 on Kinetics-400, 77.0 on Something-Something V2 (paper's abstract)",
+        "83.7 (ViT-S), 86.6 (ViT-B) and 88.4 (ViT-g) top-1 on Kinetics-400, 77.0 (ViT-g) on Something-Something V2 "
+        "(project page)",
         "keys `model` or `module`; the giant's MLPs are 48/11 as wide as its tokens",
     ),
     Published(
@@ -127,38 +144,59 @@ STARTING_WEIGHTS = (
 
 TORCHVISION_SOURCE = "https://docs.pytorch.org/vision/stable/models.html#video-classification"
 HUGGING_FACE = "https://huggingface.co/"
+_ALL = "outputs, gradients, names; full-size shapes"
+_BACK = "outputs, gradients, names, files back bit-equal; full-size shapes"
+_SHAPES = "full-size shapes; outputs and gradients with a small network of timm"
 BACKBONES = (
     *(
         Backbone("torchvision", name, TORCHVISION_SOURCE, "BSD-3-Clause (library)", clips, norms,
-                 f"{top1} top-1 on Kinetics-400 (torchvision)", note)
-        for name, clips, norms, top1, note in (
-            ("mvit_v1_b", "16 x 224 only", "0", "78.5", ""),
-            ("mvit_v2_s", "16 x 224 only", "0", "80.8", ""),
-            ("swin3d_t", "32 x 224, any", "0", "77.7", "takes anything, so wrong clips never show"),
-            ("swin3d_s", "32 x 224, any", "0", "79.5", "as swin3d_t"),
-            ("swin3d_b", "32 x 224, any", "0", "79.4", "as swin3d_t"),
-            ("s3d", "128 x 224, any from 13 x 209 on", "77", "68.4", "trained on frames stretched to 256 x 256"),
-            ("r2plus1d_18", "16 x 112, any", "37", "67.5", "trained on frames stretched to 128 x 171"),
-            ("r3d_18", "16 x 112, any", "20", "63.2", "as r2plus1d_18"),
-            ("mc3_18", "16 x 112, any", "20", "64.0", "as r2plus1d_18"),
+                 f"{top1} top-1 on Kinetics-400 (torchvision)", note, frames, size, checked)
+        for name, frames, size, clips, norms, top1, note, checked in (
+            ("mvit_v1_b", 16, 224, "16 x 224 only", "0", "78.5", "", _ALL),
+            ("mvit_v2_s", 16, 224, "16 x 224 only", "0", "80.8", "", _ALL),
+            ("swin3d_t", 32, 224, "32 x 224, any", "0", "77.7", "takes anything, so wrong clips never show", _ALL),
+            ("swin3d_s", 32, 224, "32 x 224, any", "0", "79.5", "as swin3d_t", "full-size shapes; else as swin3d_t"),
+            ("swin3d_b", 32, 224, "32 x 224, any", "0", "79.4", "as swin3d_t", "full-size shapes; else as swin3d_t"),
+            ("s3d", 128, 224, "128 x 224, any from 13 x 209 on", "77", "68.4",
+             "trained on frames stretched to 256 x 256", _ALL),
+            ("r2plus1d_18", 16, 112, "16 x 112, any", "37", "67.5", "trained on frames stretched to 128 x 171", _ALL),
+            ("r3d_18", 16, 112, "16 x 112, any", "20", "63.2", "as r2plus1d_18", _ALL),
+            ("mc3_18", 16, 112, "16 x 112, any", "20", "64.0", "as r2plus1d_18", _ALL),
         )
     ),
     Backbone("huggingface", "folder of VideoMAE", HUGGING_FACE + "MCG-NJU", "CC BY-NC 4.0", "the folder's only", "0",
-             CHECK, "`MODEL.ARCH videomae` reads its model.safetensors too"),
-    Backbone("huggingface", "folder of V-JEPA 2", HUGGING_FACE + "facebook", CHECK,
+             "85.2 (ViT-L) and 86.6 (ViT-H) top-1 on Kinetics-400 (project page)",
+             "`MODEL.ARCH videomae` reads its model.safetensors too", 16, 224, _BACK),
+    Backbone("huggingface", "folder of V-JEPA 2", "https://github.com/facebookresearch/vjepa2", "MIT (project)",
              "frames in twos, sides of a multiple of 16", "0",
-             CHECK, "the predictor is left out and comes back in an export; the pooler is part of the trained head"),
-    Backbone("huggingface", "folder of VideoPrism", HUGGING_FACE + "google", CHECK, "the folder's only", "0", CHECK,
-             "for VideoPrismForVideoClassification"),
-    Backbone("huggingface", "folder of ViViT", HUGGING_FACE + "google", CHECK, "the folder's only", "0", CHECK,
-             "black is -3 in its colours"),
-    Backbone("huggingface", "folder of TimeSformer", HUGGING_FACE + "facebook", "CC BY-NC 4.0",
-             "any frames of the folder's size", "0", CHECK,
-             "the number of frames is set from DATA.NUM_FRAMES; space_only gives the mean of its frames' features"),
-    Backbone("frames", "name of timm", "https://github.com/huggingface/pytorch-image-models", "timm's `license`",
+             "73.7 (ViT-L) and 77.3 (ViT-g, 384) top-1 on Something-Something V2, frozen with a probe (project page)",
+             "the predictor is left out and comes back in an export; the pooler is part of the trained head; files in "
+             "the project's own layout (V-JEPA 2.1) are not read", 16, 256, _BACK),
+    Backbone("huggingface", "folder of VideoPrism", "https://github.com/google-deepmind/videoprism",
+             "Apache-2.0 (software), CC BY 4.0 (all else)", "the folder's only", "0",
+             "82.9 (B) and 85.0 (L) top-1 on Kinetics-400, frozen (project page)",
+             "for VideoPrismForVideoClassification, which pools the tokens; the project's own files are JAX",
+             16, 288, _BACK),
+    Backbone("huggingface", "folder of ViViT", HUGGING_FACE + "google/vivit-b-16x2-kinetics400", "MIT",
+             "the folder's only", "0", CHECK, "black is -3 in its colours", 32, 224, _BACK),
+    Backbone("huggingface", "folder of TimeSformer", "https://github.com/facebookresearch/TimeSformer", "CC BY-NC 4.0",
+             "any frames of the folder's size", "0",
+             "77.9 (8 x 224), 79.6 (16 x 448) and 80.6 (96 x 224) top-1 on Kinetics-400 (project page)",
+             "the number of frames is set from DATA.NUM_FRAMES; space_only gives the mean of its frames' features",
+             8, 224, _BACK),
+    *(
+        Backbone("frames", name, f"{HUGGING_FACE}timm/{name}.{tag}", licence, f"any frames of {clips}", "0", CHECK,
+                 note, 8, size, _SHAPES)
+        for name, tag, licence, size, clips, note in (
+            ("vit_small_patch16_dinov3", "lvd1689m", "DINOv3 License", 256, "any size in 16s",
+             "DINOv3: gives the mean of its patches; other sizes from timm's list too"),
+            ("vit_base_patch16_siglip_224", "v2_webli", "Apache-2.0", 224, "224", "SigLIP 2"),
+            ("vit_pe_core_tiny_patch16_384", "fb", "Apache-2.0", 384, "384", "PE-Core: pools by attention"),
+        )
+    ),
+    Backbone("frames", "any name of timm", "https://github.com/huggingface/pytorch-image-models", "timm's `license`",
              "any frames; the size that timm states, or what it takes", "by network", CHECK,
-             "DINOv3 (`vit_small_patch16_dinov3`), SigLIP 2, PE-Core, ResNets, ...; a file of timm is "
-             "`TRAIN.CHECKPOINT_FILE_PATH`"),
+             "a file or folder of timm is `TRAIN.CHECKPOINT_FILE_PATH`", 8, 224, _SHAPES),
 )  # fmt: skip
 
 _MODELS = {
@@ -194,7 +232,8 @@ def markdown() -> str:
     tuned = [f"| {row.stage} | {row.model} | `{row.experiment}` | {row.arid_top1:.2f} |" for row in FINE_TUNED]
     others = [
         f"| `{row.arch}` | {row.backbone if ' ' in row.backbone else f'`{row.backbone}`'} | {_link(row.source)} "
-        f"| {row.licence} | {row.clips} | {row.batchnorm} | {row.metric} | {row.note} |"
+        f"| {row.licence} | {row.clips} | {row.batchnorm} | {row.metric} | `{' '.join(row.keys())}` | {row.note} "
+        f"| {row.checked} |"
         for row in BACKBONES
     ]
     return "\n".join([*_HEADER, *published, *_OTHERS, *others, *_MISSING, *_BETWEEN, *tuned]) + "\n"
@@ -241,27 +280,30 @@ _OTHERS = [
     "",
     "## Networks of other libraries",
     "",
-    "A downloaded folder becomes a voter with one command, which trains, tests and writes its PKL:",
+    "A downloaded folder or file becomes a voter with one command, which trains, tests and writes its PKL; it ends",
+    "with the `keys` of its row (lists and the vote: [docs/backbones.md](docs/backbones.md)):",
     "",
     "```",
-    "python tools/run_net.py --cfg configs/nightcrawler/recipes/adapt_bn.yaml OUTPUT_DIR exp_own/vjepa2 \\",
-    "  MODEL.ARCH huggingface MODEL.BACKBONE pretrained/vjepa2-vitl-fpc16-256-ssv2 MODEL.HEAD attentive \\",
-    "  DATA.NUM_FRAMES 16 DATA.TRAIN_CROP_SIZE 256 DATA.TEST_CROP_SIZE 256",
-    "python tools/export_weights.py --cfg exp_own/vjepa2/config.yaml.resolved \\",
-    "  --checkpoint exp_own/vjepa2/best.pyth --layout huggingface --output output/vjepa2_dark",
+    "python tools/run_net.py --cfg configs/backbones/frozen.yaml --cfg data/real/data.yaml \\",
+    "  --cfg configs/real_small/exp_adapt_bn.yaml OUTPUT_DIR output/vjepa2 MODEL.HEAD linear \\",
+    "  MODEL.ARCH huggingface MODEL.BACKBONE pretrained/vjepa2 DATA.NUM_FRAMES 16 DATA.TRAIN_CROP_SIZE 256 \\",
+    "  DATA.TEST_CROP_SIZE 256 DATA.TRAIN_JITTER_SCALES [256,320]",
+    "python tools/export_weights.py --cfg output/vjepa2/config.yaml.resolved \\",
+    "  --checkpoint output/vjepa2/best.pyth --layout huggingface --output output/vjepa2_dark",
     "```",
     "",
     "The second one gives the trained weights back as a folder (`torchvision`, `original`: as a file). `MODEL.HEAD",
     "linear` keeps the library's own pooling, `attentive` puts a new attentive pooler on its tokens (V-JEPA's",
-    "protocol for frozen trunks; over the frames' vectors for `frames`). Colours belong to the network: its own mean",
-    "and standard deviation win over DATA.MEAN and DATA.STD, with one line in the log. Clips that do not fit are",
-    "refused before anything runs. Only safetensors of local folders are read, nothing is fetched and no code of a",
+    "protocol for frozen trunks; over the frames' vectors for `frames`), which has no place in a library's files.",
+    "Colours belong to the network: its own mean and standard deviation win over DATA.MEAN and DATA.STD, with one",
+    "line in the log. Clips that do not fit are refused before anything runs. Only safetensors of local folders are read, nothing is fetched and no code of a",
     "folder is run; a tensor that is missing outside a new head is refused. Where there is no BatchNorm, adapting its",
     "statistics does nothing: take `recentre` or `sar`. Checked here with random weights: outputs, gradients and",
     "names against torchvision 0.29.1, transformers 5.24.0 and timm 1.0.31. Not checked: published weights.",
     "",
-    "| `MODEL.ARCH` | `MODEL.BACKBONE` | source | licence of the weights | clips | BatchNorms | reported | here |",
-    "|---|---|---|---|---|---|---|---|",
+    "| `MODEL.ARCH` | `MODEL.BACKBONE` | source | licence of the weights | clips | BatchNorms | reported | keys | here "
+    "| checked |",
+    "|---|---|---|---|---|---|---|---|---|---|",
 ]
 _MISSING = [
     "",

@@ -3,11 +3,13 @@
 import json
 
 import pytest
+import timm
 import torch
 
 from slowfast.apps.zoo import BACKBONES, FINE_TUNED, STARTING_WEIGHTS, markdown
 from slowfast.config import load_config
 from slowfast.models import NETWORKS, build_model
+from slowfast.models.huggingface import _FAMILIES
 from slowfast.models.torchvision_video import _NETWORKS
 from slowfast.models.videomae import VideoMAE
 from tests.models.library_networks import batch_norms_of, cfg_for
@@ -49,6 +51,38 @@ def test_backbones_have_the_batch_norms_that_the_table_says():
             assert len(batch_norms_of(model)) == int(row.batchnorm), row.backbone
             assert row.clips.startswith(f"{frames} x {size}")
     assert [row.backbone for row in BACKBONES if row.arch == "torchvision"] == list(_NETWORKS)
+
+
+@pytest.mark.parametrize("row", [row for row in BACKBONES if "any" not in row.backbone], ids=lambda row: row.backbone)
+def test_the_keys_of_a_row_build_its_network(row, repo):
+    """On the meta device; folders are looked at by their library's own default sizes."""
+    cfg = load_config(repo / "configs/backbones/frozen.yaml", row.keys())
+    assert (row.arch, row.frames, row.size) == (cfg.MODEL.ARCH, cfg.DATA.NUM_FRAMES, cfg.DATA.TEST_CROP_SIZE)
+    if row.arch == "huggingface":
+        family = next(name for name in _FAMILIES if name.partition("_")[0] in row.keys()[3])
+        transformers = pytest.importorskip("transformers")
+        if not hasattr(transformers, _FAMILIES[family].config):
+            pytest.skip("this transformers is too old")
+        config = getattr(transformers, _FAMILIES[family].config)()
+        if family != "vjepa2":  # which takes any
+            assert getattr(config, _FAMILIES[family].frames) == row.frames
+            assert getattr(config, _FAMILIES[family].size) == row.size
+        return
+    with torch.device("meta"):
+        model = build_model(cfg)
+        assert model(torch.empty(1, 3, row.frames, row.size, row.size)).shape == (1, cfg.MODEL.NUM_CLASSES)
+
+
+def test_every_family_and_network_has_a_row():
+    folders = {row.backbone.rpartition(" of ")[2] for row in BACKBONES if row.arch == "huggingface"}
+    assert folders == {"VideoMAE", "V-JEPA 2", "VideoPrism", "ViViT", "TimeSformer"} and len(_FAMILIES) == 5
+    notes = " ".join(row.note for row in BACKBONES if row.arch == "frames")
+    assert all(name in notes for name in ("DINOv3", "SigLIP 2", "PE-Core"))
+    for row in BACKBONES:
+        if row.arch == "frames" and "any" not in row.backbone:
+            facts = timm.get_pretrained_cfg(row.backbone)
+            assert row.source.endswith(f"/{row.backbone}.{facts.tag}") and facts.input_size[-1] == row.size
+            assert row.licence.lower().replace(" ", "-") == facts.license
 
 
 @pytest.mark.parametrize(("size", "millions", "hidden"), [("s", 22, 1536), ("b", 86, 3072), ("g", 1012, 6144)])
