@@ -38,7 +38,7 @@ ROWS = {
         _TORCHVISION: ["full_size", "own_colours_win_with_one_line", "some_networks_were_trained_on_stretched_frames"]
     },
     "processors": {_HUGGING_FACE: ["processors", "colours_come_from_the_processor_in_the_folder"]},
-    "sharded folder": {_HUGGING_FACE: ["shards_and_one_tensor_above_the_limit"]},
+    "sharded folder": {_HERE + "test_huggingface_folders.py": ["shards_and_one_tensor_above_the_limit"]},
     "peft `all-linear`": {
         _FACTS: [
             "all_linear_wraps_the_classifier_and_freezes_it",
