@@ -56,7 +56,7 @@ def main():
         loss.backward()
         optimizer.step()
     seconds = (time.perf_counter() - started) / args.steps
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9  # from KiB
     print(json.dumps({"peak_gb": round(peak, 2), "seconds_of_a_step": round(seconds, 1)}))
 
 
