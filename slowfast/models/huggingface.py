@@ -262,6 +262,8 @@ def _state(config: Any, folder: Path, model_type: str, cfg: CfgNode) -> Stated:
 def _load(transformers: ModuleType, folder: Path, config: Any, family: _Family, dtype: Any) -> nn.Module:
     """Return the library's network with the weights of a folder."""
     refuse_weights(folder)
+    if torch.get_default_device().type == "meta":  # shapes are wanted, for which the library reads no file
+        return getattr(transformers, family.network)(config)
     with quiet():
         try:
             net, info = getattr(transformers, family.network).from_pretrained(

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from slowfast.apps.schedule_disk import bytes_of_checkpoints
 from slowfast.utils.errors import InputError
+from tests.models.library_networks import cfg_for
 
 hugging_face = pytest.importorskip("tests.models.test_huggingface")
 TINY, build, config_of, write = (getattr(hugging_face, name) for name in ("TINY", "build", "config_of", "write"))
@@ -104,6 +106,20 @@ def test_the_command_that_a_pickled_folder_is_refused_with_writes_one_that_loads
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
     ours = build(tmp_path / "new").state_dict()
     assert all(torch.equal(tensor, theirs.state_dict()[name]) for name, tensor in ours.items())
+
+
+@pytest.mark.parametrize("model_type", TINY)
+def test_shapes_without_memory(model_type, tmp_path):
+    """What a schedule counts the disk of checkpoints with."""
+    write(tmp_path, model_type)
+    with torch.device("meta"):
+        likeness = build(tmp_path, model_type)
+    whole = build(tmp_path, model_type)
+    shapes = {name: tensor.shape for name, tensor in whole.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in likeness.state_dict().items()} == shapes
+    assert all(parameter.is_meta for parameter in likeness.parameters())
+    cfg = cfg_for("huggingface", tmp_path, size=whole.size)
+    assert bytes_of_checkpoints(cfg, {}) > sum(tensor.nbytes for tensor in whole.state_dict().values())
 
 
 def test_nothing_of_the_folder_is_run_or_fetched(tmp_path):
