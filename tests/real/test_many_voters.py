@@ -93,6 +93,7 @@ def test_six_voters_of_four_families_run_through_rounds_and_vote(repo, clips, tm
     for stage in (1, 2):
         record = json.loads((clips / "pseudo" / f"stage{stage}.json").read_text())
         assert len(record["inputs"]["predictions"]) == 6 and record["kept"] > 0
+        assert record["weights"] == {voter["name"]: voter.get("weight", 1) for voter in voters}
     for voter in voters:
         size = f"{voter.get('frames', 8)}x{voter.get('crop', 56)}"
         found = load_predictions(tmp_path / "out/exp_pseudo_stage2" / voter["name"] / f"testx{size}x3x3.pkl")
