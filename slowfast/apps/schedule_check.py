@@ -29,7 +29,7 @@ def check_schedule(
         shown: its name in messages.
         names: files that have to lie in it.
         how: what to do about a missing one.
-        configs: files of a training, in the order of its `--cfg`.
+        configs: files of a training, in the order of its `--cfg`; the one of its network may be left out.
         rules: table of the vote, to compare its number of classes; empty: none.
 
     Raises:
@@ -40,7 +40,8 @@ def check_schedule(
         verb = "is" if len(missing) == 1 else "are"
         raise InputError(f"{', '.join(f'{shown}/{name}' for name in missing)} {verb} missing; {how}")
     if configs:
-        wrong = list(dict.fromkeys(_wrong(load_config([argument_path(path) for path in configs]), rules)))
+        cfg = load_config([argument_path(path) for path in configs], whole=False)  # of any network
+        wrong = list(dict.fromkeys(_wrong(cfg, rules)))
         if wrong:
             raise InputError("; ".join(wrong))
 

@@ -172,7 +172,8 @@ def main(argv: Sequence[str]) -> None:
     """Say what is needed (`start MARKS ROOT [CLIPS]`), or give decoded clips back (`end MARKS ROOT`)."""
     when, marks, root, *to_come = argv
     jobs: dict[str, Any] = json.loads((Path(marks) / JOBS).read_text(encoding="utf-8"))
-    cfgs = [cfg for job in jobs.values() if (cfg := configuration_of(shlex.split(job["command"]))) is not None]
+    trainings = [shlex.split(job["command"]) for name, job in jobs.items() if name.startswith("exp_")]
+    cfgs = [cfg for words in trainings if (cfg := configuration_of(words)) is not None]
     if when == "start":
         said = look_at_disk(cfgs, *to_come)
     else:

@@ -1,6 +1,7 @@
 """The graph of jobs: what it holds, what it calls, how it resumes."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -53,6 +54,20 @@ def test_dry_run_announces_every_job(name, expected, repo, tmp_path):
     done = snakemake(repo, tmp_path, "--configfile", str(repo / f"workflow/{name}.yaml"), "--dry-run", "--cores", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert counts(done.stdout + done.stderr) == expected
+
+
+@pytest.mark.parametrize("name", ["demo", "real_small"])
+def test_the_disk_of_every_schedule_can_be_told(name, repo, tmp_path):
+    """Of its trainings alone: the first job names configurations, too, and no network."""
+    config = yaml.safe_load((repo / f"workflow/{name}.yaml").read_text())
+    (tmp_path / config["data"]).mkdir(parents=True)
+    (tmp_path / config["data"] / "data.yaml").write_text("MODEL: {NUM_CLASSES: 11}")
+    done = snakemake(repo, tmp_path, "--configfile", str(repo / f"workflow/{name}.yaml"), "--dry-run", "--cores", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = [sys.executable, "-m", "slowfast.apps.schedule_disk", "start", f"{config['root']}/marks", config["root"]]
+    env = os.environ | {"PYTHONPATH": str(repo)}
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=env)
+    assert done.returncode == 0 and "disk: the schedule takes about" in done.stderr, done.stderr
 
 
 def test_selections_of_own_clips_and_of_the_demo_are_judged_by_light_clips(repo, tmp_path):
