@@ -17,8 +17,6 @@ from slowfast.ensemble.label_free import Ranking, precision_at, rank_pool
 
 # A round is trained when at least this share of its labels is estimated to be right.
 WORTH_TRAINING = 0.6
-# Of the ratio of agreements: errors that voters share grow with the distance from the light.
-_POWER = 1.5
 
 
 @dataclass
@@ -29,7 +27,7 @@ class Estimate:
         agreement_pool: mean agreement of the voters beyond chance on the pool.
         agreement_light: the same on the light clips.
         agreement_voters: of every voter on the pool, float64 (V,).
-        transfer: share of the knowledge of a label that the dark leaves, 0 to 1.
+        transfer: share of the pool's clips that the voters know, by their agreement, 0 to 1.
         light: the light clips ranked as the pool is.
         light_truth: int64 (N,), their classes.
         classes: K.
@@ -84,12 +82,13 @@ def estimate(
     light = [probs_NK[known_N] for probs_NK in light]
     scaled, _ = calibrate(light)
     each_V, light_V = agreement_of_each(pool), agreement_of_each(light)
-    ratio = max(0.0, float(each_V.mean())) / max(float(light_V.mean()) + standard_error(light), 1e-9)
+    # Voters who know a share of the clips, and err apart on the others, agree beyond chance on the square of that share.
+    known = max(0.0, float(each_V.mean()) - standard_error(pool)) ** 0.5
     return Estimate(
         agreement_pool=float(each_V.mean()),
         agreement_light=float(light_V.mean()),
         agreement_voters=each_V,
-        transfer=min(1.0, bound, ratio**_POWER),
+        transfer=min(1.0, bound, known),
         light=rank_pool(trusted_mean(scaled, weights), scaled, rule, weights=weights),
         light_truth=light_truth[known_N],
         classes=pool[0].shape[1],
