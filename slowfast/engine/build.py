@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run; below here only explicit arguments are passed on."""
 
 import dataclasses
+import inspect
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -169,7 +170,11 @@ def _wrap(cfg: CfgNode, network: nn.Module, device: torch.device) -> nn.Module:
     if distributed.world_size() == 1:
         return network
     ids = [device.index] if device.type == "cuda" else None
-    return nn.parallel.DistributedDataParallel(network, device_ids=ids, find_unused_parameters=unused)
+    # Older torch (2.4) refuses a loss of two forward passes through BatchNorm when the second one shares the buffers
+    # of the main process first; the trainer shares them after every step.
+    known = inspect.signature(nn.parallel.DistributedDataParallel).parameters
+    still = {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
+    return nn.parallel.DistributedDataParallel(network, device_ids=ids, find_unused_parameters=unused, **still)
 
 
 def build_trainer(cfg: CfgNode, network: nn.Module, output: Path, device: torch.device, origin: Origin) -> Trainer:

@@ -166,11 +166,9 @@ class Trainer:
         return measures
 
     def _share_buffers(self) -> None:
-        """Keep alike in all processes what no wrapper keeps alike: buffers of the method and of resting networks."""
-        trained = self.method.trained()
-        resting = [network for name, network in self.method.networks().items() if name not in trained]
-        for buffer in [*self.method.own_state().values(), *(item for network in resting for item in network.buffers())]:
-            distributed.share_(buffer)
+        """Keep alike in all processes what is no parameter: buffers of the method and of all its networks."""
+        buffers = [buffer for network in self.method.networks().values() for buffer in network.buffers()]
+        distributed.share_(*self.method.own_state().values(), *buffers)
 
     def _stream(self, loader: Any) -> Iterator[Batch]:
         """Yield the remaining batches of the epoch; a short loader is read again with another shuffle."""

@@ -67,10 +67,19 @@ def sum_(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def share_(tensor: torch.Tensor) -> None:
-    """Give every process the values of the main one."""
-    if world_size() > 1:
-        dist.broadcast(tensor, src=0)
+def share_(*tensors: torch.Tensor) -> None:
+    """Give every process the values of the main one; those of one kind travel together, copied on the way."""
+    if world_size() == 1:
+        return
+    kinds: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
+    for tensor in tensors:
+        kinds.setdefault((tensor.dtype, tensor.device), []).append(tensor.detach())
+    for alike in kinds.values():
+        joined = torch.cat([tensor.flatten() for tensor in alike])
+        dist.broadcast(joined, src=0)
+        if not is_main():
+            for tensor, values in zip(alike, joined.split([tensor.numel() for tensor in alike])):
+                tensor.copy_(values.view(tensor.shape))
 
 
 def sum_numbers(values: list[float]) -> list[float]:

@@ -21,6 +21,10 @@ with distributed.process_group(0, "nccl") as device:
     value = torch.tensor([float(distributed.rank())])
     distributed.share_(value)
     assert value.item() == 0.0
+    many = [torch.ones(2, 3).T * distributed.rank(), torch.tensor(distributed.rank()), torch.empty(0), value + 5]
+    many[3] += distributed.rank()
+    distributed.share_(*many)
+    assert [one.tolist() for one in many] == [[[0.0, 0.0]] * 3, 0, [], [5.0]]
     distributed.barrier()
     (Path(__file__).parent / f"rank{distributed.rank()}").write_text(str(distributed.is_main()))
 assert distributed.world_size() == 1
