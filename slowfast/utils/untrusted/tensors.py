@@ -68,7 +68,7 @@ def read_tensor_file(path: str | Path) -> Any:
 @contextlib.contextmanager
 def _allowed_in_files(objects: Sequence) -> Iterator[None]:
     """Let `torch.load` build further objects; `torch.serialization.safe_globals` does so only from torch 2.5 on."""
-    before = torch.serialization.get_safe_globals()
+    before = list(torch.serialization.get_safe_globals())  # torch 2.4 gives the list that it then adds to
     torch.serialization.add_safe_globals(list(objects))
     try:
         yield
