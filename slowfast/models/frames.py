@@ -12,6 +12,7 @@ from types import ModuleType
 import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from slowfast.models.library import HALF, LibraryNetwork, Stated, check_clips, data_colours
 from slowfast.models.network import NETWORKS
@@ -55,7 +56,7 @@ class Frames(LibraryNetwork):
         name = cfg.MODEL.BACKBONE
         _refuse_name(timm, name)
         with torch.device("meta"):
-            likeness = timm.create_model(name, num_classes=0)
+            likeness = _create(timm, name).to("meta")
         facts = likeness.pretrained_cfg
         stated = Stated(
             name, cfg.DATA.NUM_FRAMES, facts["input_size"][-1], facts.get("mean") or HALF[0],
@@ -63,7 +64,7 @@ class Frames(LibraryNetwork):
         )  # fmt: skip
         check_clips(cfg, stated)
         widths = {_width(likeness, size, stated) for size in (cfg.DATA.TRAIN_CROP_SIZE, cfg.DATA.TEST_CROP_SIZE)}
-        image = timm.create_model(name, num_classes=0)
+        image = _create(timm, name)
         if cfg.MODEL.USE_CHECKPOINT:
             _save_memory(image, name)
         return cls(
@@ -100,6 +101,21 @@ def _refuse_name(timm: ModuleType, name: str) -> None:
         near = difflib.get_close_matches(bare, timm.list_models(), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise InputError(f"MODEL.BACKBONE is {name!r}, a name of timm {timm.__version__} is needed{hint}")
+
+
+class _KnownRates(TorchFunctionMode):
+    """On the meta device too `linspace` gives numbers: timm 1.0.3 reads the drop rates of its layers from it."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        """Call the function."""
+        kwargs = kwargs or {}
+        return func(*args, **{"device": "cpu"} | kwargs) if func is torch.linspace else func(*args, **kwargs)
+
+
+def _create(timm: ModuleType, name: str) -> nn.Module:
+    """Return a network of timm with fresh weights, without its classifier."""
+    with _KnownRates():
+        return timm.create_model(name, num_classes=0)
 
 
 def _width(likeness: nn.Module, size: int, stated: Stated) -> int:
