@@ -130,7 +130,10 @@ class LibraryNetwork(Network):
 
     def forward_head(self, features_BD: Tensor) -> Tensor:
         """Return the logits (B, K)."""
-        return self.get_submodule(self.exact_modules[0])(features_BD)
+        classifier: nn.Module = self
+        for part in self.exact_modules[0].split("."):  # torch 2.4 compiles no get_submodule
+            classifier = getattr(classifier, part)
+        return classifier(features_BD)
 
     def blocks_to_checkpoint(self, counts: Sequence[int]) -> Sequence[nn.Module]:
         """Return none: the libraries have means of their own, switched on where the network is built."""
