@@ -33,7 +33,9 @@ _MAX_SHARING = 8
 _OLD_PICKLES = 5
 _FORBIDDEN = ("bytearray", "_rebuild_wrapper_subclass")
 _NUMPY_TYPES = {type(np.dtype(code)) for code in "bBhHiIlLqQefd?"}
-_PLAIN_OBJECTS = (argparse.Namespace, codecs.encode, np.ndarray, np.dtype, Counter, OrderedDict, *_NUMPY_TYPES)
+_PLAIN_OBJECTS = (
+    argparse.Namespace, codecs.encode, complex, set, np.ndarray, np.dtype, Counter, OrderedDict, *_NUMPY_TYPES,
+)  # fmt: skip
 _NUMPY_MODULES = ("numpy._core.multiarray", "numpy.core.multiarray")
 
 
