@@ -88,12 +88,14 @@ def add_adapters(network: Network, names: Sequence[str], *, rank: int, alpha: fl
         dropout: before the adapters.
 
     Raises:
-        InputError: `peft` is not installed.
+        InputError: `peft` is not installed, or not one that goes with the other packages.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
-    except ImportError:
-        raise InputError("LORA.RANK needs peft: pip install peft") from None
+    except ImportError as error:
+        if error.name == "peft":
+            raise InputError("LORA.RANK needs peft: pip install peft") from None
+        raise InputError(f"LORA.RANK: peft does not go with {error.name}, upgrade both or take an older peft") from None
     trained = trained_names(network)
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(names))
     inject_adapter_in_model(config, network)

@@ -1,6 +1,7 @@
 """Adapters: beside the layers that are named, a head that is trained, and weights that load everywhere."""
 
 import copy
+import sys
 
 import pytest
 import torch
@@ -69,3 +70,19 @@ def test_layers_that_are_not_called_get_no_adapter(caplog):
     assert "linear layers get no adapter, they are not called: features.0.0.attn.qkv" in caplog.text
     with pytest.raises(InputError, match="LORA.TARGETS has 'qkv', whose weights are read without calling"):
         adapter_targets(model, ["qkv"], CLIP)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("raise ModuleNotFoundError('none', name='peft')", "LORA.RANK needs peft: pip install peft"),
+        ("from slowfast.models import Lost", "peft does not go with slowfast.models, upgrade both"),
+    ],
+)
+def test_a_peft_that_cannot_be_imported_is_told(content, words, tmp_path, monkeypatch):
+    (tmp_path / "peft.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "peft"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(InputError, match=words):
+        add_adapters(vit(), ["blocks.0.mlp.fc1"], **KEYS)
