@@ -27,7 +27,8 @@ from slowfast.utils.untrusted.folders import normalisation, read_json, refuse_we
 
 logger = logging.getLogger(__name__)
 
-_PIP = "pip install -U 'transformers>=5'"
+_OLDEST = 5  # its `from_pretrained` takes other arguments than that of 4
+_PIP = f"pip install -U 'transformers>={_OLDEST}'"
 _UNIT = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 _GREY = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 _VIVIT = ((0.75, 0.75, 0.75), (0.25, 0.25, 0.25))
@@ -215,6 +216,8 @@ def _library(family: _Family) -> ModuleType:
         raise InputError(f"MODEL.ARCH huggingface needs transformers: {_PIP}") from None
     if not transformers.utils.is_torch_available():
         raise InputError(f"transformers {transformers.__version__} wants a newer torch: pip install -U torch")
+    if int(transformers.__version__.partition(".")[0]) < _OLDEST:
+        raise InputError(f"transformers {transformers.__version__} is too old: {_PIP}")
     if not hasattr(transformers, family.network):
         raise InputError(f"transformers {transformers.__version__} has no {family.network} yet: {_PIP}")
     return transformers

@@ -141,8 +141,10 @@ def test_nothing_of_the_folder_is_run_or_fetched(tmp_path):
 def test_library_not_there_or_too_old(tmp_path, monkeypatch):
     write(tmp_path, "vivit")
     torch_there = SimpleNamespace(is_torch_available=lambda: True)
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(__version__="5.0", utils=torch_there))
+    refused(tmp_path, "transformers 5.0 has no VivitForVideoClassification yet: pip install -U 'transformers>=5'")
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(__version__="4.30", utils=torch_there))
-    refused(tmp_path, "transformers 4.30 has no VivitForVideoClassification yet: pip install -U 'transformers>=5'")
+    refused(tmp_path, "transformers 4.30 is too old: pip install -U 'transformers>=5'")
     no_torch = SimpleNamespace(is_torch_available=lambda: False)
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(__version__="5.24", utils=no_torch))
     refused(tmp_path, "transformers 5.24 wants a newer torch: pip install -U torch")
