@@ -82,7 +82,7 @@ def estimate(
     light = [probs_NK[known_N] for probs_NK in light]
     scaled, _ = calibrate(light)
     each_V, light_V = agreement_of_each(pool), agreement_of_each(light)
-    # Voters who know a share of the clips, and err apart on the others, agree beyond chance on the square of that share.
+    # Voters who know a share of the clips and err apart on the others agree beyond chance on the square of that share.
     known = max(0.0, float(each_V.mean()) - standard_error(pool)) ** 0.5
     return Estimate(
         agreement_pool=float(each_V.mean()),
