@@ -53,7 +53,7 @@ def parse() -> argparse.Namespace:
         "Predict the actions in video files and in all videos below folders.",
         "python tools/predict.py clips/dark --cfg output/mine/config.yaml.resolved --checkpoint output/mine/best.pyth",
     )
-    add, seconds = parser.add_argument, {"type": cli.above_zero, "default": 0.0, "metavar": "S"}
+    add = parser.add_argument
     add("videos", nargs="*", metavar="VIDEO_OR_DIR", help="video files, or folders at any depth")
     add("--cfg", required=True, action="append", metavar="FILE", help="configuration; given again: later wins")
     add("--checkpoint", required=True, metavar="FILE", help="weights")
