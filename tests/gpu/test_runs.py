@@ -15,6 +15,7 @@ from slowfast.engine.checkpoint import load_checkpoint
 from slowfast.engine.launch import run_experiment
 from slowfast.engine.preflight import explain_memory
 from slowfast.engine.update import Update
+from slowfast.utils import distributed
 from slowfast.utils.errors import MemoryLimitError
 from tests.engine.tiny import CONFIG, make_data, results
 
@@ -106,7 +107,7 @@ def test_predictions_are_those_of_the_processor(data, device, tmp_path):
         assert dict(found.ranking) == pytest.approx(dict(right.ranking), abs=1e-3)
 
 
-def test_one_process_of_a_job(device, tmp_path):
+def test_one_process_of_a_job(device, tmp_path, monkeypatch):
     """As `distributed.process_group` begins a job, which one process alone does not need."""
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, init_method=f"file://{tmp_path / 'meet'}", rank=0, world_size=1)
@@ -118,6 +119,13 @@ def test_one_process_of_a_job(device, tmp_path):
         dist.broadcast(shared, src=0)
         dist.all_reduce(shared)
         dist.barrier()
+        with monkeypatch.context() as two:  # as in a job of two processes
+            two.setattr(distributed, "world_size", lambda: 2)
+            two.setattr(distributed, "is_main", lambda: False)
+            kept = [torch.arange(6.0).to(device).view(2, 3), torch.tensor(7, device=device), torch.ones(2)]
+            wanted = [tensor.clone() for tensor in kept]
+            distributed.share_(*kept)
+        assert all(torch.equal(tensor, value) for tensor, value in zip(kept, wanted))
         torch.manual_seed(0)
         plain = nn.Linear(3, 2).to(device)
         wrapped = nn.parallel.DistributedDataParallel(plain, device_ids=[0] if device.type == "cuda" else None)

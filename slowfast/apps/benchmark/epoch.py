@@ -22,6 +22,7 @@ from slowfast.engine.trainer import Trainer
 from slowfast.lists.endings import find_files
 from slowfast.models import build_model
 from slowfast.models.accelerate import accelerate
+from slowfast.models.compile import compiled
 from slowfast.parents import MadeOf
 from slowfast.utils.paths import argument_path, repo_path
 
@@ -68,6 +69,7 @@ def measure_epoch(model: str, opts: Sequence[str], *, batch_size: int, clips: st
         cfg = load_config(repo_path(CONFIGURATIONS[model]), [*settings_of(folder, links), *_ALONE, *run, *opts])
         with process_setup(cfg) as device:
             network = accelerate(build_model(cfg).to(device), device=device, training=True)
+            network = compiled(network, cfg.TRAIN.COMPILE, training=True)
             origin = Origin(MadeOf("training"), {}, {})  # nothing is saved
             trainer = build_trainer(cfg, network, folder / "out", device, origin)
             trainer.hooks = [rates := _Rates()]
