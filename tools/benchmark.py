@@ -16,16 +16,19 @@ MODELS = ("mvit", "sf", "uniformer", "videomae")
 def main() -> None:
     """Parse the arguments and measure."""
     args = parse()
+    from slowfast.apps.benchmark.ahead import compile_ahead
     from slowfast.apps.benchmark.command import measure_data, measure_network
     from slowfast.apps.benchmark.epoch import measure_epoch
     from slowfast.apps.benchmark.gpu_command import measure_gpu
 
-    if args.model == "all" and not args.gpu:
+    if args.model == "all" and not (args.gpu or args.ahead):
         raise InputError("--model all is for --gpu: name one network")
-    if args.epoch:
+    models = MODELS if args.model == "all" else [args.model]
+    if args.ahead:
+        compile_ahead(models, args.opts, batch_size=args.batch_size)
+    elif args.epoch:
         measure_epoch(args.model, args.opts, batch_size=args.batch_size, clips=args.clips, steps=args.repeats)
     elif args.gpu:
-        models = MODELS if args.model == "all" else [args.model]
         path = argument_path(args.json) if args.json else None
         measure_gpu(
             models, args.opts, batch_size=args.batch_size, seconds=args.budget, profiled=args.profile, path=path
@@ -53,6 +56,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clips", metavar="DIR", help="with --data or --epoch: the videos to measure with")
     parser.add_argument("--train", action="store_true", help="forward and backward instead of evaluation")
     parser.add_argument("--gpu", action="store_true", help="training and evaluation on a GPU, several forms")
+    parser.add_argument("--ahead", action="store_true", help="compile for --gpu now, several at once; measure nothing")
     parser.add_argument("--json", metavar="FILE", help="with --gpu: write the results there too")
     parser.add_argument("--budget", type=float, default=600.0, metavar="SECONDS", help="with --gpu: time for all of it")
     parser.add_argument("--profile", action="store_true", help="with --gpu: print the most expensive kernels")

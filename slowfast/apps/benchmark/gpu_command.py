@@ -12,12 +12,13 @@ from slowfast.apps.benchmark.command import CONFIGURATIONS
 from slowfast.apps.benchmark.networks import count_flops
 from slowfast.config import load_config
 from slowfast.models import build_model
+from slowfast.models.network import Network
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
 
 # What the figures of other publications are for.
 _FRAMES = {"videomae": 16}
-ALL = ("plain", "ours", "blocks", "both", "whole")
+ALL = ("plain", "ours", "both", "blocks", "whole")
 
 
 def measure_gpu(
@@ -52,15 +53,15 @@ def measure_gpu(
     card = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     print(f"{card}; matrix product {bench.rate / 1e12:.0f} TFLOP/s bfloat16; {batch_size} clips", flush=True)
     print(f"{gpu.depthwise_table()}\n\n{gpu.HEAD}", flush=True)
-    networks = {model: _Network(model, opts, batch_size) for model in models}
+    networks = {model: Sized(model, opts, batch_size) for model in models}
     ways = dict.fromkeys((*training, *evaluation))  # one after the other: what takes long to compile comes last
     for name, (model, network), is_training in itertools.product(ways, networks.items(), (True, False)):
         if name in (training if is_training else evaluation):
-            build = functools.partial(build_model, network.plain if name == "plain" else network.ours)
+            build = functools.partial(network.build, plain=name == "plain")
             bench.run(model, build, network.size, network.flops, [name], training=is_training)
 
 
-class _Network:
+class Sized:
     """A network to measure: its configuration as published and without checkpointing, its clips, its operations."""
 
     def __init__(self, model: str, opts: Sequence[str], batch_size: int) -> None:
@@ -71,3 +72,7 @@ class _Network:
         clip = (3, self.ours.DATA.NUM_FRAMES, *2 * (self.ours.DATA.TRAIN_CROP_SIZE,))
         self.size = (batch_size, *clip)
         self.flops = count_flops(functools.partial(build_model, self.ours), (1, *clip))
+
+    def build(self, *, plain: bool) -> Network:
+        """Return a new network, as published or without checkpointing."""
+        return build_model(self.plain if plain else self.ours)

@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from slowfast.apps.benchmark import gpu, gpu_command
+from slowfast.apps.benchmark.ahead import compile_ahead, compile_one
+from slowfast.utils.errors import InputError
 from tests.models.test_registered import built
 
 SIZE = (1, 3, 8, 64, 64)
@@ -116,11 +118,46 @@ def test_the_check_takes_at_most_six_minutes(status, late, check, monkeypatch, c
             raise subprocess.TimeoutExpired(words, timeout)
         return types.SimpleNamespace(returncode=status)
 
+    def ahead(words, cwd, start_new_session):
+        assert "--ahead" in words and start_new_session
+        return types.SimpleNamespace(pid=compiling.pid, wait=wait)
+
+    def wait(timeout=None):
+        if timeout is None:
+            return compiling.wait()
+        clock.now += timeout
+        raise subprocess.TimeoutExpired("ahead", timeout)
+
+    compiling = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     monkeypatch.setattr("slowfast.utils.gpu.find_gpu", lambda: (True, ""))
     monkeypatch.setattr(check.subprocess, "run", run)
+    monkeypatch.setattr(check.subprocess, "Popen", ahead)
     monkeypatch.setattr(check.time, "monotonic", lambda: clock.now)
     assert status_of(check) == int(bool(status or late))
     assert clock.now <= 360 and len(asked) == 3
+    assert compiling.poll() is not None  # nothing compiles while something is measured
     assert asked[0][1:3] == ["-m", "pytest"] and "--budget" in asked[1] and "--epoch" in asked[2]
     out = capsys.readouterr().out
     assert ("not done in time" in out) is late and ("all done" in out) is not (status or late)
+
+
+@pytest.mark.parametrize(("way", "said"), [("training", "compiled ahead: sf, training, 0 s"), ("evaluation", "Memory")])
+def test_what_is_compiled_ahead_is_said_and_what_is_not(way, said, card, monkeypatch, capsys):
+    def made(build, size, way, device):
+        assert (size, way.name, device) == ((2, 3, 32, 224, 224), "ours, bf16, compiled blocks", "cpu")
+        return lambda: None
+
+    def failing(build, size, way, device):
+        raise MemoryError("none left")
+
+    monkeypatch.setattr(gpu_command, "count_flops", lambda build, size: 1.0)
+    monkeypatch.setattr(gpu, "training_step", made)
+    monkeypatch.setattr(gpu, "evaluation_step", failing)
+    compile_one("sf", way == "training", [], 2, "cpu")
+    assert said in capsys.readouterr().out
+
+
+def test_ahead_without_a_card_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--ahead: torch finds no GPU"):
+        compile_ahead(["sf"], [], batch_size=1)
