@@ -12,7 +12,7 @@ import numpy as np
 
 from slowfast.utils.files import atomic_write
 from slowfast.utils.logging import get_logger
-from slowfast.video import open_video
+from slowfast.video import check_backend, open_video
 
 logger = get_logger(__name__)
 
@@ -35,9 +35,13 @@ class FrameSource:
     Args:
         backend: decoder.
         cache_dir: folder of decoded clips (one uint8 array a file, read through the page cache); None switches it off.
+
+    Raises:
+        InputError: the decoder is not installed.
     """
 
     def __init__(self, backend: str = "pyav", cache_dir: Path | None = None) -> None:
+        check_backend(backend)
         self.backend, self.cache_dir = backend, cache_dir
 
     def read(self, path: str, choose: Callable[[int], np.ndarray]) -> tuple[np.ndarray, str]:

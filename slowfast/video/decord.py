@@ -17,9 +17,14 @@ def open_decord(path: str | Path, timeout: float = DEFAULT_TIMEOUT) -> PlainVide
         InputError: when decord is not installed.
         VideoError: when the file cannot be read.
     """
+    check_decord()
+    return PlainVideo(path, _decode, timeout)
+
+
+def check_decord() -> None:
+    """Raise InputError where decord is not installed."""
     if importlib.util.find_spec("decord") is None:
         raise InputError("decord is not installed (it exists for Linux on x86-64 only): set DATA.DECODING_BACKEND pyav")
-    return PlainVideo(path, _decode, timeout)
 
 
 def _decode(path: str, length: int) -> np.ndarray:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from slowfast.lists.names import find_file
 from slowfast.utils.errors import InputError
-from slowfast.video.decord import open_decord
+from slowfast.video.decord import check_decord, open_decord
 from slowfast.video.pyav import PyAVVideo
 from slowfast.video.reader import DEFAULT_TIMEOUT, Video, check_file
-from slowfast.video.torchcodec import open_torchcodec
+from slowfast.video.torchcodec import check_torchcodec, open_torchcodec
 
 _OPENERS = {"pyav": PyAVVideo, "decord": open_decord, "torchcodec": open_torchcodec}
+_CHECKS = {"decord": check_decord, "torchcodec": check_torchcodec}
 BACKENDS = tuple(_OPENERS)
 
 
@@ -37,3 +38,13 @@ def open_video(path: str | Path, backend: str = "pyav", *, timeout: float = DEFA
             f"the decoder {backend!r} is unknown: set DATA.DECODING_BACKEND to one of {', '.join(BACKENDS)}"
         )
     return _OPENERS["pyav" if os.path.isdir(path) else backend](path, timeout=timeout)
+
+
+def check_backend(backend: str) -> None:
+    """Raise InputError where a decoder is not installed, before any process that decodes is started.
+
+    Args:
+        backend: `pyav`, `decord` or `torchcodec`.
+    """
+    if backend in _CHECKS:
+        _CHECKS[backend]()

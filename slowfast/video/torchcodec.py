@@ -19,13 +19,18 @@ def open_torchcodec(path: str | Path, timeout: float = DEFAULT_TIMEOUT) -> Plain
         InputError: when torchcodec cannot decode a tiny clip on this machine.
         VideoError: when the file cannot be read.
     """
+    check_torchcodec()
+    return PlainVideo(path, _decode, timeout)
+
+
+def check_torchcodec() -> None:
+    """Raise InputError where torchcodec cannot decode a tiny clip."""
     reason = why_unavailable()
     if reason:
         raise InputError(
             f"torchcodec cannot decode here ({reason}): install it with FFmpeg's libraries, or set"
             " DATA.DECODING_BACKEND pyav"
         )
-    return PlainVideo(path, _decode, timeout)
 
 
 @functools.cache
