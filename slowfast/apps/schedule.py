@@ -17,7 +17,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from slowfast.apps.schedule_check import configurations_in
-from slowfast.config import flatten, load_config, parse_also
+from slowfast.config import flatten, load_config, named_weights, parse_also
 from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import PSEUDO_SPLIT, is_light, resolve_split
 from slowfast.lists.records import VideoList, read_list
@@ -151,9 +151,9 @@ def _made_of_training(cfg: CfgNode, read: dict[str, Any]) -> MadeOf:
         if split != PSEUDO_SPLIT:
             add_list(cfg, split, sources, read)
     inputs = sources.inputs
-    start = cfg.TRAIN.CHECKPOINT_FILE_PATH or _pretrained(cfg)
-    if start and not _is_made(start):
-        path = repo_path(start)
+    start = named_weights(cfg)
+    path = repo_path(start)
+    if start and not _is_made(start) and (cfg.TRAIN.CHECKPOINT_FILE_PATH or path.exists()):
         inputs["starting weights"] = input_of_folder(path) if path.is_dir() else Input(_digests().of([str(path)])[0])
     return MadeOf("job", inputs, json.loads(json.dumps(settings)))
 
@@ -162,16 +162,6 @@ def _made_of_training(cfg: CfgNode, read: dict[str, Any]) -> MadeOf:
 def _digests() -> ClipDigests:
     """Return what knows digests of whole files."""
     return whole_file_digests()
-
-
-def _pretrained(cfg: CfgNode) -> str:
-    """Return the published weights or the folder of a network that a configuration names, empty when there are none."""
-    if cfg.MODEL.ARCH == "huggingface" and cfg.MODEL.BACKBONE and repo_path(cfg.MODEL.BACKBONE).is_dir():
-        return cfg.MODEL.BACKBONE
-    section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
-    name = section.PRETRAIN_NAME if section is not None else None
-    found = [f"{cfg.MODEL.PRETRAIN_DIR}/{name}{ending}" for ending in (".pth", ".pyth", ".pt", ".safetensors")]
-    return next((path for path in found if name and repo_path(path).is_file()), "")
 
 
 def splits_of(cfg: CfgNode) -> Iterator[str]:

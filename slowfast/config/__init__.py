@@ -3,6 +3,7 @@
 from slowfast.config.defaults import add_keys, get_cfg
 from slowfast.config.load import config_difference, dump_config, flatten, load_config
 from slowfast.config.validate import TestSetting, parse_also
+from slowfast.config.weights import named_weights
 
 __all__ = [
     "TestSetting",
@@ -12,5 +13,6 @@ __all__ = [
     "flatten",
     "get_cfg",
     "load_config",
+    "named_weights",
     "parse_also",
 ]

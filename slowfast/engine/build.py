@@ -13,7 +13,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from slowfast.config import TestSetting, dump_config, flatten, parse_also
+from slowfast.config import TestSetting, dump_config, flatten, named_weights, parse_also
 from slowfast.datasets.loader import build_loader
 from slowfast.datasets.splits import kind_of_clips
 from slowfast.engine.adapt.batchnorm import adapt_batchnorm
@@ -300,24 +300,11 @@ def start_path(cfg: CfgNode, *, needed: bool = True) -> Path | None:
     Raises:
         InputError: the file does not exist, and is needed.
     """
-    named = cfg.TRAIN.CHECKPOINT_FILE_PATH
-    path = repo_path(named) if named else _pretrained_path(cfg)
+    named = named_weights(cfg)
+    path = repo_path(named) if named else None
     if needed and path is not None and not path.exists():
         raise InputError(
             f"starting weights {path} do not exist: put the file there, or set TRAIN.CHECKPOINT_FILE_PATH; an empty "
             f"path and {cfg.MODEL.ARCH.upper()}.PRETRAIN_NAME '' train from random weights"
         )
     return path
-
-
-def _pretrained_path(cfg: CfgNode) -> Path | None:
-    """Return the weights that UNIFORMER / SF .PRETRAIN_NAME or a folder as MODEL.BACKBONE stand for, or None."""
-    if cfg.MODEL.ARCH == "huggingface" and cfg.MODEL.BACKBONE and repo_path(cfg.MODEL.BACKBONE).is_dir():
-        return repo_path(cfg.MODEL.BACKBONE)  # loaded where the network is built
-    section = {"uniformer": cfg.UNIFORMER, "sf": cfg.SF}.get(cfg.MODEL.ARCH)
-    name = section.PRETRAIN_NAME if section is not None else None
-    if not name:
-        return None
-    folder = repo_path(cfg.MODEL.PRETRAIN_DIR)
-    found = [folder / f"{name}{ending}" for ending in (".pth", ".pyth", ".pt", ".safetensors")]
-    return next((path for path in found if path.is_file()), found[0])
