@@ -40,7 +40,7 @@ def main() -> int | None:
         how = {"threshold": args.threshold, "shortest": args.shortest, **slide}
         unreadable, count = timeline.write_timelines(*trained, videos, times, **how)
     else:
-        answers = predict.predict_files(*trained, videos, args.gamma, pool)
+        answers = predict.predict_files(*trained, videos, args.gamma, pool, args.threshold)
         unreadable, count = predict.write_answers(answers, args.top, json, copies), len(answers)
     if unreadable:
         print(f"{unreadable} of {count} videos could not be read", file=sys.stderr)
@@ -66,7 +66,7 @@ def parse() -> argparse.Namespace:
     add("--stream", metavar="SOURCE", help="or: a line of JSON for each window of a file, camera or network address")
     add("--window", **seconds, help="seconds of a window (default: DATA.NUM_FRAMES x DATA.SAMPLING_RATE frames)")
     add("--stride", **seconds, help="seconds from window to window (default: half a window)")
-    add("--threshold", type=float, default=0.5, help="probability from which a window counts for segments (0.5)")
+    add("--threshold", type=float, default=0.5, help="probability from which a window or a class counts (0.5)")
     add("--shortest", **seconds, help="seconds of a segment at least (any)")
     add("--adapt", metavar="NAME", help="adaptation: batchnorm, recentre, tent, sar (TEST.ADAPT)")
     add("--adapt-split", metavar="SPLIT", help="what it adapts to: a split of the configuration")

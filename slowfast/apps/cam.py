@@ -20,9 +20,11 @@ from torch.nn import functional as F
 
 from slowfast.apps.light import choose_light
 from slowfast.apps.predict import caption, find_videos, load_predictor
+from slowfast.config import several_labels
 from slowfast.datasets.loader import build_file_loader
 from slowfast.engine.build import class_names
 from slowfast.engine.launch import process_setup
+from slowfast.losses import class_shares
 from slowfast.models.mvit import MViT
 from slowfast.models.slowfast_r101 import SlowFast
 from slowfast.models.uniformer import UniFormer
@@ -45,13 +47,14 @@ class GradCam:
 
     Args:
         model: a UniFormer, MViT, SlowFast or VideoMAE in evaluation mode; its parameters get no gradient.
+        several: a clip may have several labels.
 
     Raises:
         InputError: when the network is none of these.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self._model, self._given = model, None
+    def __init__(self, model: nn.Module, *, several: bool = False) -> None:
+        self._model, self._given, self._several = model, None, several
         for module in _last_blocks(model):
             module.register_forward_hook(self._keep)
 
@@ -82,7 +85,7 @@ class GradCam:
         cam_11THW = (slope.mean((2, 3, 4), keepdim=True) * given).sum(1, keepdim=True).relu()
         cam_11THW = F.interpolate(cam_11THW, size=tuple(size), mode="trilinear", align_corners=False)
         cam_THW = cam_11THW[0, 0] / cam_11THW.max().clamp(min=1e-12)
-        return cam_THW.detach().cpu().numpy(), logits_K.softmax(-1).detach().cpu().numpy()
+        return cam_THW.detach().cpu().numpy(), class_shares(logits_K.detach(), several=self._several).cpu().numpy()
 
 
 def _last_blocks(model: nn.Module) -> list[nn.Module]:
@@ -133,7 +136,7 @@ def write_cams(
     paths, progress = [path for _, path in videos], Progress(len(videos), "clips")
     with process_setup(cfg) as device:
         predictor = load_predictor(cfg, checkpoint, device)
-        cam = GradCam(predictor.model)
+        cam = GradCam(predictor.model, several=several_labels(cfg))
         lights = choose_light(cfg, paths, gamma)
         loader = build_file_loader(cfg, paths, [video for video, _ in videos], [light.gamma for light in lights])
         loader.max_failed = 1.0

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
+from slowfast.config import several_labels
 from slowfast.datasets.loader import list_separators
 from slowfast.demo.encoding import write_h264
 from slowfast.lists.records import read_list
@@ -142,6 +143,7 @@ def _lists(cfg: CfgNode) -> Iterator[Finding]:
                 num_classes=cfg.MODEL.NUM_CLASSES,
                 labelled=False,
                 allow_outside=cfg.DATA.ALLOW_OUTSIDE,
+                several=several_labels(cfg),
             )
         except InputError as error:
             yield Finding(f"split {name}", "note", str(error))

@@ -15,6 +15,7 @@ from torch import nn
 from slowfast.apps.check_videos import shown
 from slowfast.apps.lettering import lettering
 from slowfast.apps.light import Light, choose_light
+from slowfast.config import several_labels
 from slowfast.datasets.loader import build_file_loader
 from slowfast.engine.build import class_names
 from slowfast.engine.evaluator import Evaluator
@@ -47,6 +48,7 @@ class Answer:
         note: what could not be decoded of a video that was read in part.
         light: what was done about its light.
         number: of the most likely class.
+        least: probability from which a class counts, where a video may have several labels.
     """
 
     name: str
@@ -56,10 +58,15 @@ class Answer:
     note: str = ""
     light: Light = Light(1.0)
     number: int = 0
+    least: float = 0.0
+
+    def first(self, top: int) -> list[tuple[str, float]]:
+        """Return (class name, probability) of its classes, at most `top`."""
+        return [(name, share) for name, share in self.ranking[:top] if share >= self.least]
 
     def as_dict(self, top: int) -> dict[str, object]:
         """Return the answer with its `top` classes for JSON."""
-        answers = [{"class": name, "probability": round(share, 6)} for name, share in self.ranking[:top]]
+        answers = [{"class": name, "probability": round(share, 6)} for name, share in self.first(top)]
         return {
             "video": self.name,
             "path": shown(str(self.path)),
@@ -93,7 +100,12 @@ def find_videos(sources: Sequence[Path]) -> list[tuple[str, Path]]:
 
 
 def predict_files(
-    cfg: CfgNode, checkpoint: Path, sources: Sequence[Path], gamma: float | None = None, pool: Sequence[Path] = ()
+    cfg: CfgNode,
+    checkpoint: Path,
+    sources: Sequence[Path],
+    gamma: float | None = None,
+    pool: Sequence[Path] = (),
+    threshold: float = 0.5,
 ) -> list[Answer]:
     """Return the answer for every video, in the order of the sources.
 
@@ -103,6 +115,7 @@ def predict_files(
         sources: files and folders.
         gamma: exponent for all videos; default by the light of each (see `light`).
         pool: files, folders and lists to adapt to; empty: TEST.ADAPT_SPLIT, without one the videos themselves.
+        threshold: probability from which a class counts, where a video may have several labels.
 
     Raises:
         InputError: when sources, weights or pool are wrong, or no score is finite.
@@ -128,13 +141,14 @@ def predict_files(
             score=cfg.TEST.SCORE,
             method=cfg.DATA.ENSEMBLE_METHOD,
             precision=predictor.precision,
+            several=several_labels(cfg),
         )
         scores_NK = predictor.predict(evaluator, network).video_preds
     divisor = views if cfg.DATA.ENSEMBLE_METHOD == "sum" else 1
     shares_NK = probabilities(scores_NK, cfg.TEST.SCORE, divisor)
-    classes = class_names(cfg)
+    classes, least = class_names(cfg), threshold if several_labels(cfg) else 0.0
     return [
-        _answer(name, path, shares_K, classes, loader.failed.get(name, ""), loader.partial.get(name, ""), light)
+        _answer(name, path, shares_K, classes, loader.failed.get(name, ""), loader.partial.get(name, ""), light, least)
         for (name, path), shares_K, light in zip(videos, shares_NK, lights)
     ]
 
@@ -179,19 +193,27 @@ def _pool_files(cfg: CfgNode, pool: Sequence[Path]) -> list[Path]:
             num_classes=cfg.MODEL.NUM_CLASSES,
             labelled=False,
             allow_outside=True,
+            several=several_labels(cfg),
         )
         files += [Path(record.path) for record in records]
     return files
 
 
 def _answer(
-    name: str, path: Path, shares_K: np.ndarray, classes: Sequence[str], error: str, note: str, light: Light
+    name: str,
+    path: Path,
+    shares_K: np.ndarray,
+    classes: Sequence[str],
+    error: str,
+    note: str,
+    light: Light,
+    least: float,
 ) -> Answer:
     """Return the answer of one video; scores that are not finite are an error."""
     if not error and not np.isfinite(shares_K).all():
         error = "its scores are NaN or infinite"
     number = 0 if error else int(shares_K.argmax())
-    return Answer(name, path, [] if error else _ranking(shares_K, classes), error, note, light, number)
+    return Answer(name, path, [] if error else _ranking(shares_K, classes), error, note, light, number, least)
 
 
 def _ranking(shares_K: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
@@ -205,7 +227,10 @@ def table(answers: Sequence[Answer], top: int) -> str:
     for answer in answers:
         lines.append(answer.name.replace("\n", "\\n").replace("\r", "\\r"))
         lines += [f"  {answer.light.reason}"] if answer.light.reason else []
-        lines += [f"  {100 * share:5.1f} %  {name}" for name, share in answer.ranking[:top]]
+        lines += [f"  {100 * share:5.1f} %  {name}" for name, share in answer.first(top)]
+        if answer.ranking and not answer.first(top):
+            name, share = answer.ranking[0]
+            lines += [f"  no class reaches {100 * answer.least:g} %, the likeliest is {name} ({100 * share:.1f} %)"]
         lines += [f"  cannot be read: {answer.error}"] if answer.error else []
         lines += [f"  read in part: {answer.note}"] if answer.note else []
     return "\n".join(lines)

@@ -10,9 +10,11 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from slowfast.apps.light import light_of
+from slowfast.config import several_labels
 from slowfast.engine.predictor import Predictor
 from slowfast.features.build import build_preprocess
 from slowfast.features.windows import WindowPlan
+from slowfast.losses import class_shares
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils.errors import InputError
 from slowfast.video.stream import ASSUMED_FPS, StreamedFrame, StreamedVideo, resample
@@ -72,6 +74,7 @@ class Scorer:
     def __init__(self, predictor: Predictor, network: nn.Module) -> None:
         self.device, self.precision, self._network = predictor.device, predictor.precision, network
         self._temporal_mean = predictor.cfg.DATA.SUBTRACT_TEMPORAL_MEAN
+        self._several = several_labels(predictor.cfg)
 
     @torch.inference_mode()
     def __call__(self, clips_BCTHW: torch.Tensor) -> np.ndarray:
@@ -82,7 +85,7 @@ class Scorer:
         """
         with self.precision.active(self.device):
             logits_BK = self._network(subtract_temporal_mean(clips_BCTHW, self._temporal_mean))
-        probs_BK = logits_BK.float().softmax(-1).cpu().numpy()
+        probs_BK = class_shares(logits_BK.float(), several=self._several).cpu().numpy()
         if not np.isfinite(probs_BK).all():
             raise InputError("its scores are NaN or infinite: set TEST.MIXED_PRECISION off, or use other weights")
         return probs_BK

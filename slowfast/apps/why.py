@@ -96,7 +96,7 @@ def record_of(path: Path) -> tuple[MadeOf | None, dict[str, Any]]:
     made_of, circumstances = read_record(path)
     try:
         if path.suffix == ".pkl":
-            inside = MadeOf.from_plain(load_predictions(path).made_of)
+            inside = MadeOf.from_plain(load_predictions(path, several=True).made_of)
             same = made_of is not None and inside is not None and made_of.identity() == inside.identity()
             return (made_of, circumstances) if same else (inside, {})
         if made_of is None and path.suffix == ".npz":

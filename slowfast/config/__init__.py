@@ -2,7 +2,7 @@
 
 from slowfast.config.defaults import add_keys, get_cfg
 from slowfast.config.load import config_difference, dump_config, flatten, load_config
-from slowfast.config.validate import TestSetting, parse_also
+from slowfast.config.validate import TestSetting, parse_also, several_labels
 from slowfast.config.weights import named_weights
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "load_config",
     "named_weights",
     "parse_also",
+    "several_labels",
 ]

@@ -18,12 +18,14 @@ _ALSO = re.compile(
     r"(:(?P<gamma>[\d.]*)(:(?P<pool>\w*)(:(?P<adapt>[\w-]+))?)?)?)?(?<!:)$"
 )
 BATCHNORM = "batchnorm"
+# What takes a clip to have one label.
+_ONE_LABEL = {"TRAIN.METHOD": ("pseudo_label", "mean_teacher"), "TEST.ADAPT": ("tent", "sar")}
 # Networks of this repository, which no MODEL.BACKBONE names.
 _OWN = ("uniformer", "mvit", "sf", "videomae")
 
 _CHOICES = {
     "MODEL.HEAD": ("linear", "attentive"),
-    "MODEL.LOSS_FUNC": ("cross_entropy", "soft_cross_entropy"),
+    "MODEL.LOSS_FUNC": ("cross_entropy", "soft_cross_entropy", "bce"),
     "MODEL.PSEUDO_LOSS_FUNC": ("", "kl"),
     "DATA.DECODING_BACKEND": ("pyav", "decord", "torchcodec"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
@@ -133,6 +135,11 @@ def parse_also(text: str) -> TestSetting:
     return TestSetting(match["split"], int(match["views"] or 1), int(match["crops"] or 1), gamma, pool, adapt)
 
 
+def several_labels(cfg: CfgNode) -> bool:
+    """Return whether a clip may have several labels, or none: every class is a question of its own."""
+    return cfg.MODEL.LOSS_FUNC == "bce"
+
+
 def value_of(cfg: CfgNode, key: str):
     """Return the value of a dotted key."""
     for name in key.split("."):
@@ -149,7 +156,7 @@ def find_conflicts(cfg: CfgNode) -> list[str]:
             *sections, leaf = key.split(".")
             value_of(cfg, ".".join(sections))[leaf] = value_of(get_cfg(), key)
     rest = [*_wrong_names(cfg), *_wrong_values(cfg), *_wrong_data(cfg), *_wrong_run(cfg), *_wrong_tests(cfg)]
-    rest += [*_wrong_training(cfg), *_wrong_trunk(cfg), *_wrong_models(cfg)]
+    rest += [*_wrong_training(cfg), *_wrong_trunk(cfg), *_wrong_models(cfg), *_wrong_several(cfg)]
     return [*wrong.values(), *(text for text in rest if not any(key in text for key in wrong))]
 
 
@@ -285,7 +292,7 @@ def _wrong_tests(cfg: CfgNode) -> Iterator[str]:
 def _wrong_training(cfg: CfgNode) -> Iterator[str]:
     """Yield conflicts of training."""
     if cfg.MIXUP.ENABLE and cfg.MODEL.LOSS_FUNC != "soft_cross_entropy":
-        yield "MIXUP.ENABLE needs MODEL.LOSS_FUNC soft_cross_entropy"
+        yield f"MIXUP.ENABLE needs MODEL.LOSS_FUNC soft_cross_entropy, not {cfg.MODEL.LOSS_FUNC}: set one of them"
     if cfg.MIXUP.ENABLE and cfg.TRAIN.ENABLE and cfg.TRAIN.BATCH_SIZE * cfg.AUG.NUM_SAMPLE < 2:
         yield "MIXUP.ENABLE needs at least two clips in a batch: raise TRAIN.BATCH_SIZE"
     clips = cfg.TRAIN.BATCH_SIZE * cfg.AUG.NUM_SAMPLE
@@ -308,6 +315,27 @@ def _wrong_training(cfg: CfgNode) -> Iterator[str]:
         limits = cfg.DATA[key]
         if limits and (len(limits) != 2 or limits[0] > limits[1]):
             yield f"DATA.{key} is {limits}, [smallest, largest] is needed"
+
+
+def _wrong_several(cfg: CfgNode) -> Iterator[str]:
+    """Yield what does not go with several labels a clip."""
+    if not several_labels(cfg):
+        return
+    what = "MODEL.LOSS_FUNC bce (several labels a clip)"
+    if cfg.TEST.SCORE != "probs":
+        yield f"{what} has no softmax to make probabilities of logits later: set TEST.SCORE probs"
+    method = cfg.TRAIN.METHOD or ("pseudo_label" if cfg.DATA.PSEUDO_CSV else "")
+    if method in _ONE_LABEL["TRAIN.METHOD"]:
+        key = "TRAIN.METHOD" if cfg.TRAIN.METHOD else "DATA.PSEUDO_CSV"
+        yield f"{what} trains without {method}, which gives a clip its one likeliest class: set {key} ''"
+    for name in dict.fromkeys(
+        [cfg.TEST.ADAPT, *(parse_also(text).adapt for text in cfg.TEST.ALSO if _ALSO.match(text))]
+    ):
+        if name in _ONE_LABEL["TEST.ADAPT"]:
+            yield f"{what} is tested without {name}, which makes one class certain: take batchnorm or recentre"
+    for key in ("TRAIN.CLASS_WEIGHTS", "TRAIN.LABELLED_BALANCED", "TRAIN.CLASS_BALANCED"):
+        if value_of(cfg, key):
+            yield f"{what} and {key} {value_of(cfg, key)}, which is by the one class of a clip: leave {key} out"
 
 
 def _wrong_trunk(cfg: CfgNode) -> Iterator[str]:

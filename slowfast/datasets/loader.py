@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
+from slowfast.config import several_labels
 from slowfast.datasets.frame_source import FrameSource
 from slowfast.datasets.paired import PairedViews
 from slowfast.datasets.sampler import EpochSampler, EvalSampler, GivenKeys, Key, PoolSampler
@@ -64,16 +65,16 @@ def build_dataset(
         num_classes=cfg.MODEL.NUM_CLASSES,
         labelled=role in LABELLED_ROLES if labelled is None else labelled,
         allow_outside=cfg.DATA.ALLOW_OUTSIDE,
+        several=several_labels(cfg),
     )
     gamma = gamma_of(cfg, split, role) if gamma is None else gamma
-    testing = role == "test"
     if not train:
         return _eval_dataset(
             cfg,
             records,
             gamma=gamma,
-            views=views or (cfg.TEST.NUM_ENSEMBLE_VIEWS if testing else 1),
-            crops=crops or (cfg.TEST.NUM_SPATIAL_CROPS if testing else 1),
+            views=views or (cfg.TEST.NUM_ENSEMBLE_VIEWS if role == "test" else 1),
+            crops=crops or (cfg.TEST.NUM_SPATIAL_CROPS if role == "test" else 1),
         )
     return TrainDataset(
         records=records,

@@ -16,7 +16,7 @@ class Sources:
 
     Attributes:
         inputs: `list NAME` and `clips NAME` of a split -> content.
-        lists: split -> `path`, `folder`, `separator` and `classes` of its list.
+        lists: split -> `path`, `folder`, `separator`, `classes` and, where it is so, `several` of its list.
     """
 
     inputs: dict[str, Input] = field(default_factory=dict)
@@ -32,7 +32,8 @@ class Sources:
         )
         self.inputs[f"clips {split}"] = input_of_clips(ClipDigests().of(records.paths()))
         folder = str(Path(records.folder).absolute())
-        self.lists[split] = {"path": source, "folder": folder, "separator": [*separator], "classes": num_classes}
+        place = {"path": source, "folder": folder, "separator": [*separator], "classes": num_classes}
+        self.lists[split] = place | ({"several": True} if records.several else {})
 
     def of(self, splits: Iterable[str]) -> dict[str, Input]:
         """Return the inputs of some splits."""
@@ -49,7 +50,7 @@ def read_again(split: str, place: dict[str, Any]) -> dict[str, Input]:
     """
     records = read_list(
         place["path"], place["folder"], separator=tuple(place["separator"]), num_classes=int(place["classes"]),
-        labelled=False, allow_outside=True, check_files=False,
+        labelled=False, allow_outside=True, check_files=False, several=bool(place.get("several")),
     )  # fmt: skip
     found = Sources()
     found.add(split, records, place["separator"], place["classes"])

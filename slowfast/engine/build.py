@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from slowfast.config import TestSetting, dump_config, flatten, named_weights, parse_also
+from slowfast.config import TestSetting, dump_config, flatten, named_weights, parse_also, several_labels
 from slowfast.datasets.loader import build_loader
 from slowfast.datasets.splits import kind_of_clips
 from slowfast.engine.adapt.batchnorm import adapt_batchnorm
@@ -29,6 +29,7 @@ from slowfast.engine.parents import Origin
 from slowfast.engine.run import BEST, CURVES, METRICS, checkpoints_of
 from slowfast.engine.trainer import Trainer
 from slowfast.engine.update import Update
+from slowfast.lists.records import ClipRecord
 from slowfast.models import Network
 from slowfast.models.compile import compiled
 from slowfast.models.depth import layers_of
@@ -289,7 +290,15 @@ def build_evaluator(
         max_failed=cfg.DATA.MAX_FAILED,
         class_names=class_names(cfg),
         precision=test_precision(cfg, device),
+        several=several_labels(cfg),
+        targets=targets_of(records, cfg.MODEL.NUM_CLASSES) if several_labels(cfg) else None,
     )
+
+
+def targets_of(records: Sequence[ClipRecord], num_classes: int) -> np.ndarray:
+    """Return the labels of clips that may have several, float32 (N, K): 1 for each, 0 elsewhere, NaN where unknown."""
+    unknown_K = np.full(num_classes, np.nan, np.float32)
+    return np.stack([unknown_K if record.probs is None else record.probs for record in records])
 
 
 def start_path(cfg: CfgNode, *, needed: bool = True) -> Path | None:

@@ -9,11 +9,12 @@ from torch import nn
 
 from slowfast.ensemble.aggregate import aggregate_views
 from slowfast.ensemble.predictions import Predictions
+from slowfast.losses import class_shares
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.precision import FULL, Precision
 from slowfast.utils.progress import Progress
-from slowfast.utils.scores import top_errors
+from slowfast.utils.scores import mean_average_precision, top_errors
 from slowfast.utils.stop import check_stop
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Evaluator:
         max_failed: a larger share of unreadable videos stops the run.
         class_names: K names.
         precision: of the forward pass.
+        several: a video may have several labels: `probs` are the sigmoid of every class, else the softmax.
+        targets: float32 (N, K) where a video may have several labels: 1 for each, 0 elsewhere, NaN where unknown.
     """
 
     def __init__(
@@ -54,7 +57,10 @@ class Evaluator:
         max_failed: float = 1.0,
         class_names: list[str] | None = None,
         precision: Precision = FULL,
+        several: bool = False,
+        targets: np.ndarray | None = None,
     ) -> None:
+        self.several, self.targets = several, targets
         self.loader, self.names, self.labels = loader, names, labels
         self.num_classes, self.num_views, self.device, self.split = num_classes, num_views, device, split
         self.clip_batch, self.score, self.method, self.max_failed = clip_batch, score, method, max_failed
@@ -85,13 +91,23 @@ class Evaluator:
         model.train(was_training)
         return self._collect(scores, videos, views, failed)
 
-    def errors(self, model: nn.Module) -> tuple[float, float]:
-        """Return the top-1 and top-5 error in percent over the labelled, readable videos."""
+    def errors(self, model: nn.Module) -> dict[str, float]:
+        """Return errors in percent over the labelled, readable videos; the first one is to be small.
+
+        They are `top1_err` and `top5_err`, or where a video may have several labels `map_err` and the mean average
+        precision `map` itself.
+        """
         predictions = self.predict(model)
-        known = (predictions.video_labels >= 0) & ~predictions.missing
+        known = predictions.known
         if not known.any():
             raise InputError(f"split {self.split}: no readable video has a label, so it cannot be evaluated")
-        return top_errors(predictions.video_preds[known], predictions.video_labels[known])
+        scores_NK = predictions.video_preds[known]
+        if predictions.video_targets is None:
+            return dict(zip(("top1_err", "top5_err"), top_errors(scores_NK, predictions.video_labels[known])))
+        mean, classes = mean_average_precision(scores_NK, predictions.video_targets[known])
+        if not classes:
+            raise InputError(f"split {self.split}: no readable video has one of the classes, so there is no mAP")
+        return {"map_err": 100.0 - mean, "map": mean}
 
     def _scores(self, model: nn.Module, batch: dict[str, Any]) -> np.ndarray:
         """Return float32 (B*V, K) scores of the clips of a batch."""
@@ -100,7 +116,9 @@ class Evaluator:
             with self.precision.active(self.device):
                 logits_BK = model(part.to(self.device, non_blocking=True))
             logits_BK = logits_BK.float()
-            parts.append((logits_BK.softmax(-1) if self.score == "probs" else logits_BK).cpu().numpy())
+            is_shares = self.score == "probs"
+            scores_BK = class_shares(logits_BK, several=self.several) if is_shares else logits_BK
+            parts.append(scores_BK.cpu().numpy())
         return np.concatenate(parts)
 
     def _check_failed(self, failed: list[tuple[int, str, str]]) -> None:
@@ -143,5 +161,6 @@ class Evaluator:
             class_names=self.class_names,
             failed=[name for _, name, _ in failed],
             precision=self.precision.name,
+            video_targets=self.targets,
             source=f"split {self.split}",
         )

@@ -190,7 +190,7 @@ def is_made(path: Path, made_of: MadeOf) -> bool:
     if not path.is_file():
         return False
     try:
-        there = load_predictions(path)
+        there = load_predictions(path, several=True)
     except InputError:
         return False
     stored = MadeOf.from_plain(there.made_of)

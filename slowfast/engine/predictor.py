@@ -34,7 +34,7 @@ from slowfast.report import write_confusion
 from slowfast.utils import distributed
 from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
-from slowfast.utils.scores import confusion_matrix, top_errors
+from slowfast.utils.scores import confusion_matrix, mean_average_precision, top_errors
 
 logger = logging.getLogger(__name__)
 
@@ -298,18 +298,21 @@ def test_checkpoint(cfg: CfgNode, output: Path) -> Path:
 
 def _write_confusion(path: Path, predictions: Predictions) -> None:
     """Write what the labelled videos of a test were taken for, as a table and a picture beside its PKL."""
-    known = (predictions.video_labels >= 0) & ~predictions.missing
-    if known.any() and len(predictions.class_names) <= _MOST_CLASSES:
+    known, several = predictions.known, predictions.video_targets is not None
+    if known.any() and len(predictions.class_names) <= _MOST_CLASSES and not several:
         answers = predictions.video_preds[known].argmax(1)
         counts = confusion_matrix(answers, predictions.video_labels[known], len(predictions.class_names))
         write_confusion(path.with_suffix(""), counts, predictions.class_names)
 
 
 def _log_test(name: str, predictions: Predictions, kind: str) -> None:
-    """Log accuracy, on which clips, and unreadable videos of a test."""
-    known = (predictions.video_labels >= 0) & ~predictions.missing
+    """Log accuracy or mean average precision, on which clips, and unreadable videos of a test."""
+    known, targets_NK = predictions.known, predictions.video_targets
     text = f"{name}: {len(predictions.video_labels)} videos"
-    if known.any():
+    if known.any() and targets_NK is not None:
+        mean, classes = mean_average_precision(predictions.video_preds[known], targets_NK[known])
+        text += f", mAP {mean:.2f} % of {int(known.sum())} {kind} over {classes} classes"
+    elif known.any():
         top1, _ = top_errors(predictions.video_preds[known], predictions.video_labels[known])
         text += f", top-1 {100.0 - top1:.2f} % of {int(known.sum())} {kind}"
     if predictions.failed:

@@ -273,10 +273,11 @@ class Trainer:
         for buffer in self.network.buffers():
             distributed.share_(buffer)  # the statistics of the process whose state is saved
         for split, evaluator in self.evaluators:
-            top1, top5 = evaluator.errors(self.network)
-            is_best = top1 <= self.run.best.get(split, 100.0)
-            self.run.best[split] = best = min(top1, self.run.best.get(split, 100.0))
-            self._record("val_epoch", {"split": split, "top1_err": top1, "top5_err": top5, "min_top1_err": best})
+            errors = evaluator.errors(self.network)
+            name, error = next(iter(errors.items()))
+            is_best = error <= self.run.best.get(split, 100.0)
+            self.run.best[split] = best = min(error, self.run.best.get(split, 100.0))
+            self._record("val_epoch", {"split": split, **errors, f"min_{name}": best})
         self.run.phase = "done"
         return is_best
 

@@ -38,6 +38,9 @@ class Predictions:
         num_views: clips (views x crops) summed in a row; None when the file does not say.
         class_names: K names; None when the file does not say.
         failed: names of the videos that could not be read.
+        video_targets: float32 (N, K) of networks for several labels a video: 1 for each, 0 elsewhere, a row of NaN
+            where unknown; `video_labels` has the first of them, and `video_preds` no sum over the classes that means
+            anything. None: a video has one label.
         precision: arithmetic of the network, such as `fp32` or `bf16`; None when the file does not say.
         source: the file they were read from, for messages.
         made_of: what they were made from, as plain types; None when the file does not say.
@@ -50,6 +53,7 @@ class Predictions:
     num_views: int | None = None
     class_names: list[str] | None = None
     failed: list[str] = field(default_factory=list)
+    video_targets: np.ndarray | None = None
     precision: str | None = None
     source: str = "predictions"
     made_of: dict[str, Any] | None = None
@@ -61,6 +65,13 @@ class Predictions:
         self.video_names = _texts(self.video_names, "video_names", rows, self.source)
         self.class_names = _texts(self.class_names, "class_names", self.video_preds.shape[1], self.source)
         self.failed = _texts(self.failed, "failed", None, self.source) or []
+        if self.video_targets is not None:
+            self.video_targets = _scores(self.video_targets, self.source, "video_targets")
+            if self.video_targets.shape != self.video_preds.shape:
+                raise InputError(
+                    f"{self.source}: video_targets has shape {self.video_targets.shape}, video_preds has"
+                    f" {self.video_preds.shape}; test the model again"
+                )
         if self.score_kind not in (None, *SCORE_KINDS):
             raise InputError(f"{self.source}: score_kind is {self.score_kind!r}, expected logits or probs")
         if not isinstance(self.precision, str | None):
@@ -80,12 +91,19 @@ class Predictions:
         """Bool (N,): rows without usable scores (a NaN, or no finite largest score)."""
         return ~np.isfinite(self.video_preds.max(axis=1))
 
+    @property
+    def known(self) -> np.ndarray:
+        """Bool (N,): rows with usable scores whose labels are known."""
+        targets_NK = self.video_targets
+        labelled_N = self.video_labels >= 0 if targets_NK is None else ~np.isnan(targets_NK).any(axis=1)
+        return labelled_N & ~self.missing
 
-def _scores(values: Any, source: str) -> np.ndarray:
+
+def _scores(values: Any, source: str, key: str = "video_preds") -> np.ndarray:
     values = np.asarray(values)
     if values.ndim != 2 or values.dtype.kind not in "fiu" or values.shape[0] < 1 or values.shape[1] < 2:
         raise InputError(
-            f"{source}: video_preds has shape {values.shape} and type {values.dtype},"
+            f"{source}: {key} has shape {values.shape} and type {values.dtype},"
             " expected one row of numbers per video and at least two classes"
         )
     return np.ascontiguousarray(values, dtype=np.float32)
@@ -180,6 +198,7 @@ def save_predictions(path: str | Path, predictions: Predictions) -> None:
         "precision": predictions.precision,
         "version": VERSION,
     }
+    content |= {} if predictions.video_targets is None else {"video_targets": predictions.video_targets}
     content |= {} if predictions.made_of is None else {"made_of": predictions.made_of}
     with atomic_write(path) as aside, open(aside, "wb") as handle:
         pickle.dump(content, handle, protocol=4)
@@ -216,13 +235,14 @@ def _read_pickle(path: str | Path) -> Any:
         raise InputError(f"{path}: the file cannot be read ({error.strerror or error}); {remedy}") from None
 
 
-def load_predictions(path: str | Path) -> Predictions:
+def load_predictions(path: str | Path, *, several: bool = False) -> Predictions:
     """Read a prediction file of this package, or one of the original code (two keys, no names).
 
     Nothing in the file is executed and no size it claims is believed (see `safe_pickle`).
 
     Args:
         path: the PKL to read.
+        several: whether its videos may have several labels; what gives each one class cannot use them.
 
     Returns:
         The predictions; what an older file does not hold is None.
@@ -240,6 +260,11 @@ def load_predictions(path: str | Path) -> Predictions:
     version = content.get("version", VERSION)
     if version != VERSION:
         raise InputError(f"{path}: written in version {version!r} of this format, but only {VERSION} can be read")
-    known = ("video_names", "score_kind", "num_views", "class_names", "failed", "precision", "made_of")
+    known = ("video_names", "score_kind", "num_views", "class_names", "failed", "precision", "made_of", "video_targets")
     optional = {key: content[key] for key in known if content.get(key) is not None}
+    if "video_targets" in optional and not several:
+        raise InputError(
+            f"{path}: its network gives a video several labels (MODEL.LOSS_FUNC bce), and votes and pseudo-labels take"
+            " one; see docs/several_labels.md"
+        )
     return Predictions(content["video_preds"], content["video_labels"], source=str(path), **optional)

@@ -120,7 +120,11 @@ def _round_of(role: str, path: Path) -> int:
     """Return the round of predictions, or of those that a table was made from; -1: unknown."""
     if role.startswith(("list", "fixed")) or path.suffix not in (".pkl", ".csv"):
         return 0
-    made_of = MadeOf.from_plain(load_predictions(path).made_of) if path.suffix == ".pkl" else read_record(path)[0]
+    made_of = (
+        MadeOf.from_plain(load_predictions(path, several=True).made_of)
+        if path.suffix == ".pkl"
+        else read_record(path)[0]
+    )
     return made_of.round if made_of is not None else -1
 
 

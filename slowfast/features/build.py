@@ -7,6 +7,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from slowfast.config import several_labels
 from slowfast.features.extractor import Extraction, FeatureNetwork
 from slowfast.features.preprocess import FramePreprocess
 from slowfast.features.windows import WindowPlan
@@ -57,6 +58,7 @@ def build_extraction(
             temporal_mean=cfg.DATA.SUBTRACT_TEMPORAL_MEAN,
             layer=cfg.FEATURES.LAYER,
             pool=cfg.FEATURES.POOL,
+            several=several_labels(cfg),
         ),
         plan=build_plan(cfg),
         prepare=build_preprocess(cfg),
@@ -88,6 +90,8 @@ def describe(cfg: CfgNode, weights: str, precision: Precision, pool: str) -> str
     }
     if cfg.FEATURES.LAYER:
         settings |= {"layer": cfg.FEATURES.LAYER, "pool": cfg.FEATURES.POOL}
+    if several_labels(cfg):
+        settings["several_labels"] = True
     if pool:
         settings["adapted"] = pool
     return json.dumps(settings, sort_keys=True)

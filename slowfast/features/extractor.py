@@ -30,6 +30,7 @@ from slowfast.features.store import (
 )
 from slowfast.features.videos import VideoFile
 from slowfast.features.windows import WindowBatch, WindowPlan, WindowStream
+from slowfast.losses import class_shares
 from slowfast.parents.content import ClipDigests, clip_digest
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils.errors import InputError
@@ -53,6 +54,7 @@ class FeatureNetwork:
         temporal_mean: share of the mean over time that is subtracted from every window.
         layer: name of a layer whose output is taken for the features; empty: the pooled features.
         pool: of that output, see `Layer`.
+        several: a clip may have several labels: probabilities are sigmoids.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class FeatureNetwork:
         temporal_mean: float = 0.0,
         layer: str = "",
         pool: str = "mean",
+        several: bool = False,
     ) -> None:
+        self.several = several
         self.model = model.to(device).eval()
         self.layer = Layer(self.model, layer, pool) if layer else None
         self.device, self.precision, self.temporal_mean = device, precision, temporal_mean
@@ -86,7 +90,8 @@ class FeatureNetwork:
         clips_BCTHW = subtract_temporal_mean(batch.clips(self.device), self.temporal_mean)
         with self.precision.active(self.device):
             features_BD, logits_BK = features_of(self.model, clips_BCTHW, self.layer)
-        return features_BD.float().cpu().numpy(), logits_BK.float().softmax(-1).cpu().numpy()
+        shares_BK = class_shares(logits_BK.float(), several=self.several)
+        return features_BD.float().cpu().numpy(), shares_BK.cpu().numpy()
 
 
 class VideoReader:

@@ -59,7 +59,7 @@ class Features:
 
     Args:
         feats: float32 (N, D), of a layer that is not pooled (N, tokens, D).
-        probs: float32 (N, K), softmax over the classes.
+        probs: float32 (N, K), softmax over the classes, with several labels a clip the sigmoid of each.
         start_frame: first frame that a window shows, int64 (N,).
         end_frame: last frame that a window shows, int64 (N,).
         start_time: seconds from the first frame of the video to the first one of the window, float64 (N,).

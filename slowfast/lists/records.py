@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.lists.names import Names, find_file, keys_of, repeated
-from slowfast.lists.rows import find_separator, list_rows, parse_row, short
+from slowfast.lists.rows import SEVERAL, find_separator, list_rows, parse_labels, parse_row, short
 from slowfast.utils.errors import InputError
 
 # Rows named in one message; the rest is counted.
@@ -26,8 +26,9 @@ class ClipRecord:
     Args:
         name: the video as the list writes it; identifies it in every output.
         path: the file.
-        label: class number, -1 unknown.
-        probs: float32 (K,) of a pseudo-label list, else None.
+        label: class number, -1 unknown; of several the first one.
+        probs: float32 (K,) of a pseudo-label list, else None; in a list of several labels 1 for each of them and 0 for
+            the others, None where they are unknown.
         row: row in the list, counted from 0 over the rows that hold a video.
         gamma: exponent for this clip, None for that of its split.
     """
@@ -46,14 +47,15 @@ class VideoList(Sequence[ClipRecord]):
     Args:
         source: the list, for messages.
         folder: the names are relative to it.
+        several: a clip may have several labels, or none; they are the records' `probs`.
 
     Attributes:
         labels_N: int32.
         spelt: files by row, of names that are spelt differently on this disk.
     """
 
-    def __init__(self, source: Path, folder: str | Path) -> None:
-        self.source, self.folder = source, os.fspath(folder)
+    def __init__(self, source: Path, folder: str | Path, *, several: bool = False) -> None:
+        self.source, self.folder, self.several = source, os.fspath(folder), several
         self._names = Names()
         self._labels, self._lines = array("i"), array("I")
         self._probs: array | None = None
@@ -131,6 +133,7 @@ def read_list(
     labelled: bool,
     allow_outside: bool = False,
     check_files: bool = True,
+    several: bool = False,
 ) -> VideoList:
     """Read and check a list; everything that is wrong with it is reported together.
 
@@ -142,6 +145,7 @@ def read_list(
         labelled: whether every row needs a label 0..K-1; otherwise -1 is allowed too.
         allow_outside: whether names may be absolute or leave the folder.
         check_files: whether every video has to exist.
+        several: a row may have several labels as `3|7`, or `none`.
 
     Raises:
         InputError: naming list, rows and fix.
@@ -149,13 +153,14 @@ def read_list(
     list_path, folder = Path(list_path), Path(folder)
     if not isinstance(separator, str):
         separator = find_separator(list_path, separator, num_classes) if len(separator) > 1 else separator[0]
-    records, wrong = VideoList(list_path, folder), _Wrong()
+    records, wrong = VideoList(list_path, folder, several=several), _Wrong()
+    parse = _parse_several if several else parse_row
     for number, text in list_rows(list_path):
         try:
-            name, label, probs = parse_row(text, separator, num_classes)
-            _check_label(label, num_classes, labelled)
+            name, label, probs = parse(text, separator, num_classes)
+            _check_label(label, num_classes, labelled and not (several and probs))
             _check_name(name, allow_outside)
-            _check_probs(probs)
+            _check_probs(None if several else probs)
         except ValueError as error:
             wrong.add(f"row {number} ({short(text)}) {error}")
             continue
@@ -171,6 +176,24 @@ def read_list(
     if check_files:
         _check_files(records, list_path, folder)
     return records
+
+
+def _parse_several(text: str, separator: str, num_classes: int) -> tuple[str, int, list[float] | None]:
+    """Return (name, first label or -1, 0 or 1 for every class or None where unknown) of a row.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    name, labels, probs = parse_labels(text, separator, num_classes)
+    if probs is not None:
+        raise ValueError(f"has {num_classes} numbers behind its label; write its labels as 3{SEVERAL}7 (LOSS_FUNC bce)")
+    if labels == (-1,):
+        return name, -1, None
+    for label in labels:
+        _check_label(label, num_classes, labelled=True)
+    if len(set(labels)) < len(labels):
+        raise ValueError("names a label twice")
+    return name, labels[0] if labels else -1, [float(label in labels) for label in range(num_classes)]
 
 
 class _Wrong:

@@ -2,10 +2,10 @@
 
 A row is split from its right end, so a name may hold the separator. Probabilities are there when a whole label stands
 before K numbers (cells may be empty): K is the number of classes where it is known; where it is not, K is as large as
-the row allows, at least 2, the label is below K, and the numbers are not all whole ones with one above 1. Otherwise the
-last column is the label. A name in double quotes is what they enclose. Which separator a list has is its user's word
-(`DATA.PATH_LABEL_SEPARATOR`, `--separator`); without one it is that of `SEPARATORS` at which most of the first rows
-split, the first of equals.
+the row allows, at least 2, the label is below K, and the numbers are not all whole ones with one above 1. Otherwise
+the last column is the label, or several of them as `3|7` (`SEVERAL`). A name in double quotes is what they enclose.
+Which separator a list has is its user's word (`DATA.PATH_LABEL_SEPARATOR`, `--separator`); without one it is that of
+`SEPARATORS` at which most of the first rows split, the first of equals.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from pathlib import Path
 from slowfast.utils.errors import InputError
 
 SEPARATORS = (",", "\t", ";", " ")
+SEVERAL = "|"  # between the labels of a clip that has several
+NO_LABEL = "none"  # of a clip that shows none of the classes
 _SPELLED = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 _LOOKED_AT = 200
 
@@ -78,13 +80,30 @@ def find_separator(
 def _splits(text: str, separator: str, num_classes: int | None) -> bool:
     """Return whether a row splits at a separator."""
     try:
-        return bool(parse_row(text, separator, num_classes))
+        return bool(parse_labels(text, separator, num_classes))
     except ValueError:
         return False
 
 
 def parse_row(text: str, separator: str, num_classes: int | None = None) -> tuple[str, int, list[float] | None]:
-    """Return (name, label, probabilities or None) of a row.
+    """Return (name, label, probabilities or None) of a row of a clip with one label, see `parse_labels`.
+
+    Raises:
+        ValueError: with what is wrong; several labels are.
+    """
+    name, labels, probs = parse_labels(text, separator, num_classes)
+    if len(labels) != 1:
+        found = SEVERAL.join(map(str, labels)) or NO_LABEL
+        raise ValueError(
+            f"has the labels {found}: one label is needed here, several or {NO_LABEL} only go with MODEL.LOSS_FUNC bce"
+        )
+    return name, labels[0], probs
+
+
+def parse_labels(
+    text: str, separator: str, num_classes: int | None = None
+) -> tuple[str, tuple[int, ...], list[float] | None]:
+    """Return (name, labels, probabilities or None) of a row.
 
     Args:
         text: the row.
@@ -104,10 +123,11 @@ def parse_row(text: str, separator: str, num_classes: int | None = None) -> tupl
     for count in [num_classes] if num_classes else range(_numbers_at_the_end(parts) - 1, 1, -1):
         probs = _numbers(parts[-count:]) if len(parts) >= count + 2 and _is_integer(parts[-count - 1]) else None
         if probs and (num_classes or _plausible(int(parts[-count - 1]), probs)):
-            return _unquoted(separator.join(parts[: -count - 1])), int(parts[-count - 1]), probs
-    if not _is_integer(label):
+            return _unquoted(separator.join(parts[: -count - 1])), (int(parts[-count - 1]),), probs
+    labels = [] if label.strip() == NO_LABEL else label.split(SEVERAL)
+    if not all(map(_is_integer, labels)):
         raise ValueError(f"has the label {short(label)}, a whole number is needed (header lines are not allowed)")
-    return _unquoted(name), int(label), None
+    return _unquoted(name), tuple(map(int, labels)), None
 
 
 def _plausible(label: int, probs: Sequence[float]) -> bool:

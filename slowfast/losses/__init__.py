@@ -15,6 +15,26 @@ def soft_cross_entropy(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torc
     return -(target_BK * F.log_softmax(logits_BK, dim=-1)).sum(dim=-1).mean()
 
 
+def binary_cross_entropy(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> torch.Tensor:
+    """Return the mean over all B x K elements of the cross-entropy of `sigmoid(logits)`.
+
+    Args:
+        logits_BK: float (B, K).
+        target_BK: float (B, K), 1 for every label of a clip, 0 for the other classes.
+    """
+    return F.binary_cross_entropy_with_logits(logits_BK, target_BK)
+
+
+def class_shares(logits_BK: torch.Tensor, *, several: bool) -> torch.Tensor:
+    """Return probabilities of logits, in their shape and type.
+
+    Args:
+        logits_BK: float (..., K).
+        several: a clip may have several labels: the sigmoid of every class, else the softmax.
+    """
+    return logits_BK.sigmoid() if several else logits_BK.softmax(-1)
+
+
 class KLLoss(nn.Module):
     """Distillation against stored probabilities, in upstream's form.
 

@@ -36,7 +36,7 @@ def test_a_working_configuration_has_none():
     ("changes", "words"),
     [
         ({"MODEL__ARCH": "slowfast"}, "MODEL.ARCH is 'slowfast', one of 'frames', 'huggingface', 'mvit'"),
-        ({"MODEL__LOSS_FUNC": "bce"}, "MODEL.LOSS_FUNC"),
+        ({"MODEL__LOSS_FUNC": "hinge"}, "MODEL.LOSS_FUNC"),
         ({"DATA__DECODING_BACKEND": "torchvision"}, "'pyav', 'decord', 'torchcodec'"),
         ({"TEST__SCORE": "sum"}, "TEST.SCORE"),
         ({"TRAIN__BATCH_SIZE": 0}, "TRAIN.BATCH_SIZE is 0, at least 1"),

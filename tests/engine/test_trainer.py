@@ -60,7 +60,7 @@ class Errors:
 
     def errors(self, network):
         self.done.append("evaluate")
-        return self.left.pop(0), 0.0
+        return {"top1_err": self.left.pop(0), "top5_err": 0.0}
 
 
 class Records(Hook):
@@ -339,7 +339,7 @@ def test_every_process_is_evaluated_with_the_statistics_that_are_saved(monkeypat
     class Watcher:
         def errors(self, network):
             seen.append(network.running_mean.tolist())
-            return 50.0, 0.0
+            return {"top1_err": 50.0, "top5_err": 0.0}
 
     trainer = object.__new__(Trainer)
     trainer.method = types.SimpleNamespace(network_to_test=lambda: network)

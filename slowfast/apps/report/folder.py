@@ -209,7 +209,8 @@ def _measured(run: Run, notes: list[str]) -> dict[str, list[tuple[float, float]]
     for record in records:
         epoch, kind = record.get("epoch"), record.get("_type")
         if kind == "val_epoch":
-            figures = {f"top-1 of {record.get('split')}, %": record.get("top1_err")}
+            name, error = ("mAP", "map_err") if "map_err" in record else ("top-1", "top1_err")
+            figures = {f"{name} of {record.get('split')}, %": record.get(error)}
             place = epoch
         elif kind == "train_iter":
             figures = {title: record.get(key) for key, title in titles.items()}

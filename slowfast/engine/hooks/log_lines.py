@@ -73,7 +73,8 @@ class LogLines(Hook):
     def record(self, trainer: "Trainer", kind: str, values: dict[str, Any]) -> None:
         """Write one line about an evaluation."""
         if kind == "val_epoch":
-            right, best = 100 - values["top1_err"], 100 - values["min_top1_err"]
+            error, name = ("map_err", "mAP") if "map_err" in values else ("top1_err", "top-1")
+            right, best = 100 - values[error], 100 - values[f"min_{error}"]
             split = values["split"]
             kind = f" ({self.clips[split]})" if split in self.clips else ""
-            logger.info("epoch %d %s%s top-1 %.2f %% (best %.2f %%)", values["epoch"], split, kind, right, best)
+            logger.info("epoch %d %s%s %s %.2f %% (best %.2f %%)", values["epoch"], split, kind, name, right, best)

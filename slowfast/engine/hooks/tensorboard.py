@@ -37,7 +37,8 @@ class Curves(Hook):
                 self.writer.add_scalar(f"pace/{name}", rate, trainer.steps_done - 1)
         elif kind == "val_epoch":
             place = values["epoch"] * trainer.length
-            self.writer.add_scalar(f"val/{values['split']}_top1", 100.0 - values["top1_err"], place)
+            name, right = ("map", values["map"]) if "map" in values else ("top1", 100.0 - values["top1_err"])
+            self.writer.add_scalar(f"val/{values['split']}_{name}", right, place)
 
     def finish(self, trainer: "Trainer") -> None:
         """Write everything to disk."""

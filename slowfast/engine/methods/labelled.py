@@ -6,13 +6,14 @@ import torch
 from fvcore.common.config import CfgNode
 from torch.nn import functional as F
 
+from slowfast.config import several_labels
 from slowfast.engine.update import Batch
-from slowfast.losses import KLLoss, soft_cross_entropy
+from slowfast.losses import KLLoss, binary_cross_entropy, soft_cross_entropy
 from slowfast.transforms.mixup import Mixup
 
 
 class LabelledLoss:
-    """Cross-entropy of labelled clips, with mixup where MIXUP says so.
+    """Cross-entropy of labelled clips, with mixup where MIXUP says so; with several labels a clip that of every class.
 
     Args:
         cfg: MIXUP, MODEL and TRAIN.CLASS_WEIGHTS are read.
@@ -34,28 +35,39 @@ class LabelledLoss:
             )
         is_mixed = self.mixup is not None and cfg.MODEL.LOSS_FUNC == "soft_cross_entropy"
         self.hard = soft_cross_entropy if is_mixed else F.cross_entropy
+        self.several = several_labels(cfg)
         weights = [] if is_pseudo else cfg.TRAIN.CLASS_WEIGHTS
         self.weights_K = torch.tensor(weights, dtype=torch.float32, device=device) if weights else None
 
     def prepare(self, batch: Batch) -> Batch:
         """Return a batch with mixed `clips`, where they are mixed, and `target`: labels (B,) or shares (B, K)."""
         if self.mixup is None:
-            return {**batch, "target": batch["labels"]}
+            return {**batch, "target": batch["probs" if self.several else "labels"]}
         clips, target_BK = self.mixup(batch["clips"], batch["labels"], rng=batch["rng"])
         return {**batch, "clips": clips, "target": target_BK}
 
     def __call__(self, logits_BK: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the loss of a prepared batch (or a part of one), and its top-1 and top-5 errors in percent."""
         logits_BK, target = logits_BK.float(), batch["target"]
-        if self.soft is not None:
+        if self.several:
+            loss = binary_cross_entropy(logits_BK, target)
+        elif self.soft is not None:
             loss = self.soft(logits_BK, batch["probs"])
         elif self.weights_K is not None:
             # The mean over the clips, not over the weights, so that a batch in parts has the same loss.
             loss = F.cross_entropy(logits_BK, target, weight=self.weights_K, reduction="none").mean()
         else:
             loss = self.hard(logits_BK, target)
-        first, fifth = topk_errors(logits_BK.detach(), target)
+        errors = topk_misses if self.several else topk_errors
+        first, fifth = errors(logits_BK.detach(), target)
         return loss, {"top1_err": 100.0 * first / len(logits_BK), "top5_err": 100.0 * fifth / len(logits_BK)}
+
+
+def topk_misses(logits_BK: torch.Tensor, target_BK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return for how many clips neither the first nor one of the first five classes is a label (1 in the target)."""
+    best = logits_BK.topk(min(5, logits_BK.shape[1]), dim=1).indices
+    hits = target_BK.gather(1, best) > 0
+    return (~hits[:, :1].any(1)).sum().double(), (~hits.any(1)).sum().double()
 
 
 def topk_errors(logits_BK: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
