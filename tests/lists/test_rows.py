@@ -5,8 +5,9 @@ import argparse
 import pytest
 
 from slowfast.lists.records import read_list
-from slowfast.lists.rows import add_separator_argument, find_separator, parse_row, quoted
+from slowfast.lists.rows import add_separator_argument, find_separator, parse_labels, parse_row, quoted
 from slowfast.lists.tables import read_names
+from slowfast.utils.errors import InputError
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,32 @@ def test_words_for_separators():
 @pytest.mark.parametrize("name", ["a", " a", "a,b", 'a"b', '"a"', " ", "ü\u2028x"])
 def test_quoted_names_come_back(name):
     assert parse_row(f"{quoted(name)},1,0.5,0.5", ",")[0] == name
+
+
+@pytest.mark.parametrize("separator", [" ", ",", ";", "\t"])
+def test_several_labels_of_a_row(separator, tmp_path):
+    assert parse_labels(f"a b.mp4{separator}3|7", separator) == ("a b.mp4", (3, 7), None)
+    assert parse_labels(f"a b.mp4{separator}3", separator, 9) == ("a b.mp4", (3,), None)
+    assert parse_labels(f"a b.mp4{separator}none", separator) == ("a b.mp4", (), None)
+    for wrong in ("3|", "|3", "3|x", "3||7", "None"):
+        with pytest.raises(ValueError, match="whole number"):
+            parse_labels(f"a.mp4{separator}{wrong}", separator)
+    for several in ("3|7", "none"):
+        with pytest.raises(ValueError, match="one label is needed here.*MODEL.LOSS_FUNC bce"):
+            parse_row(f"a.mp4{separator}{several}", separator)
+    (tmp_path / "l.csv").write_text(f"a.mp4{separator}3|7\nb.mp4{separator}none\n")
+    assert find_separator(tmp_path / "l.csv") == separator
+    with pytest.raises(InputError, match=r"l.csv, line 1: has the labels 3\|7"):
+        read_names(tmp_path / "l.csv")
+
+
+def test_records_of_several_labels(tmp_path):
+    (tmp_path / "l.csv").write_text("a.mp4,2|0\nb.mp4,none\nc.mp4,-1\nd.mp4,1\n")
+    how = {"separator": ",", "num_classes": 3, "check_files": False, "several": True}
+    records = read_list(tmp_path / "l.csv", "x", labelled=False, **how)
+    assert [record.label for record in records] == [2, -1, -1, 1]
+    shown = [None if record.probs is None else record.probs.tolist() for record in records]
+    assert shown == [[1, 0, 1], [0, 0, 0], None, [0, 1, 0]]
+    with pytest.raises(InputError, match="row 3 .* has no label") as error:
+        read_list(tmp_path / "l.csv", "x", labelled=True, **how)
+    assert "row 2" not in str(error.value), "none of the classes is a label"
