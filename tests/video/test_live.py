@@ -3,6 +3,7 @@
 import io
 import os
 import socket
+import threading
 import time
 
 import numpy as np
@@ -14,6 +15,7 @@ from slowfast.video import VideoError
 from slowfast.video.live import open_source
 from slowfast.video.writer import write_h264
 
+from . import network
 from .making import noise, write
 from .sources import serving
 
@@ -98,3 +100,60 @@ def test_a_play_list_opens_no_file_of_this_machine(clips):
     text = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{clips[0]}\n#EXT-X-ENDLIST\n".encode()
     with serving(text, length=len(text)) as address, pytest.raises(VideoError):
         open_source(f"{address}.m3u8", patience=2.0)
+
+
+@pytest.fixture(scope="module")
+def rising(tmp_path_factory):
+    """Four seconds as MPEG-TS whose brightness tells the number of the frame."""
+    images = [np.full((48, 64, 3), 2 * number, np.uint8) for number in range(100)]
+    return write(tmp_path_factory.mktemp("rising") / "a.ts", images, options={"g": "10"})
+
+
+def shown(address, patience=3.0):
+    """Return a source that has been read to its end, and the brightness of its frames."""
+    video = open_source(address, patience)
+    return video, [frame.rgb().mean() / 2 for frame in video.frames()]
+
+
+def is_rising(levels, least, last):
+    """Whether at least so many frames came, in order, up to frame `last` or later."""
+    return len(levels) >= least and levels[-1] > last and bool((np.diff(levels) >= 0).all())
+
+
+def test_a_connection_that_gives_bytes_is_read_to_its_end(rising):
+    with network.tcp(rising, pause=0.005) as port:
+        video, levels = shown(f"tcp://127.0.0.1:{port}")
+    assert video.live and not video.broken and len(levels) == 100 and is_rising(levels, 100, 97)
+
+
+def test_a_camera_that_speaks_rtsp(rising):
+    with network.camera(rising) as port:
+        video, levels = shown(f"rtsp://me:secret@127.0.0.1:{port}/live")
+    assert video.live and not video.broken and is_rising(levels, 80, 85) and "secret" not in str(video.path)
+    for status, told in (("401 Unauthorized", "401"), ("404 Not Found", "404")):
+        with network.camera(rising, status) as port, pytest.raises(VideoError, match=told) as caught:
+            shown(f"rtsp://me:secret@127.0.0.1:{port}/live")
+        assert "secret" not in str(caught.value)
+
+
+def test_a_broadcast_in_rtp(rising):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"rtp://127.0.0.1:{free.getsockname()[1]}"
+    sender = threading.Timer(0.7, network.send, (rising, address, "rtp_mpegts"))
+    sender.start()
+    video, levels = shown(address, patience=2.0)
+    sender.join()
+    assert video.live and video.broken == "no data came in time" and is_rising(levels, 60, 80)
+
+
+def test_what_is_silent_or_not_there():
+    silent = network.answering(lambda caller: caller.recv(1) and time.sleep(1.0))
+    with silent as port, pytest.raises(VideoError, match="no video comes from there"):
+        open_source(f"rtsp://127.0.0.1:{port}/live", patience=0.3)
+    with pytest.raises(VideoError, match="no data came in time"):
+        open_source("udp://127.0.0.1:0", patience=0.3)
+    with pytest.raises(VideoError, match="no video comes from there"):
+        open_source("rtsp://nowhere.invalid/live", patience=2.0)
+    with pytest.raises(VideoError, match="does not exist"):
+        open_source("/dev/video-that-is-not-there")
