@@ -41,7 +41,7 @@ def files_of_list(
     Raises:
         InputError: when the list cannot be read or a row has no name and label.
     """
-    names, _ = read_names(list_path, separator, labelled=True)
+    names, _ = read_names(list_path, separator, labelled=True, several=True)
     if folder is None:
         roots = (list_path.parent, list_path.parent.parent)
         known = dict.fromkeys(["", *(split[1] for split in get_cfg().DATA.SPLITS.values())])

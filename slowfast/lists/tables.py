@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from slowfast.lists.names import Names
-from slowfast.lists.rows import find_separator, list_rows, parse_row, quoted
+from slowfast.lists.rows import find_separator, list_rows, parse_labels, parse_row, quoted
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_text
 
@@ -37,13 +37,16 @@ class LabelTable:
     source: str = "table"
 
 
-def read_names(path: str | Path, separator: str | None = None, *, labelled: bool = False) -> tuple[Names, np.ndarray]:
+def read_names(
+    path: str | Path, separator: str | None = None, *, labelled: bool = False, several: bool = False
+) -> tuple[Names, np.ndarray]:
     """Return names and labels (int64, -1 where there is none) of a list or table.
 
     Args:
         path: the file.
         separator: between the columns; None: found (see `rows`).
         labelled: whether every row needs a label; otherwise one without any separator is a name with the label -1.
+        several: a row may have several labels or none, of which the first one or -1 is returned.
 
     Raises:
         InputError: the file cannot be read, is empty or has a row that is not `name,label`.
@@ -53,11 +56,12 @@ def read_names(path: str | Path, separator: str | None = None, *, labelled: bool
     for line, text in list_rows(path):
         alone = not labelled and separator not in text.strip()
         try:
-            name, label, _ = parse_row(f"{text}{separator}-1" if alone else text, separator)
+            row = f"{text}{separator}-1" if alone else text
+            name, label = (parse_labels if several else parse_row)(row, separator)[:2]
         except ValueError as error:
             raise InputError(f"{path}, line {line}: {error}; write -1 where there is no label") from None
         names.append(name)
-        labels.append(label)
+        labels.append((*label, -1)[0] if several else label)
     if not names:
         raise InputError(f"{path}: the list is empty; {_KIND}")
     return names, np.frombuffer(labels, np.int64)

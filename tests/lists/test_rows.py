@@ -77,6 +77,8 @@ def test_several_labels_of_a_row(separator, tmp_path):
     assert find_separator(tmp_path / "l.csv") == separator
     with pytest.raises(InputError, match=r"l.csv, line 1: has the labels 3\|7"):
         read_names(tmp_path / "l.csv")
+    names, first = read_names(tmp_path / "l.csv", several=True)
+    assert (names, first.tolist()) == (["a.mp4", "b.mp4"], [3, -1]), "what looks at clips only"
 
 
 def test_records_of_several_labels(tmp_path):

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fps", type=float, default=0.0, metavar="RATE", help="frame rate that a timeline counts at")
     add("--delimiter", default=" ", type=lambda text: _SPELLED.get(text, text), help="of mmaction2 lists (blank)")
     add("--multi-class", action="store_true", help="mmaction2 rows hold several labels")
+    add("--several-labels", action="store_true", help="lists hold them too, as 3|7 (docs/several_labels.md)")
     add("--with-offset", action="store_true", help="rawframes rows hold an offset")
     add("--url-prefix", default="", metavar="TEXT", help="before names for Label Studio: /data/local-files/?d=")
     add("--model-version", default="", metavar="TEXT", help="write labels as predictions of that model")
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
         folders = write_lists(
             output, export, videos or (source if source.is_dir() else source.parent), classes=classes,
             segments=args.segments, dark=dark, check=not args.no_check, workers=args.workers,
+            several=args.several_labels,
         )  # fmt: skip
         for split, folder in folders.items():
             print(f"{output / split}.csv: {len(folder.rows)} clips of {folder.path}")

@@ -21,7 +21,7 @@ from slowfast.apps.prepare import (
     write_list,
 )
 from slowfast.lists.endings import find_files
-from slowfast.lists.rows import find_separator, list_rows, parse_row
+from slowfast.lists.rows import SEVERAL, find_separator, list_rows, parse_labels
 from slowfast.utils.errors import InputError
 
 # What other tools call a split, and our list of it.
@@ -77,7 +77,7 @@ def numbered(export: Export, classes: Sequence[str]) -> tuple[str, ...]:
     return known
 
 
-def rows_of(export: Export, files: Files, segments: str) -> list[tuple[str, Clip]]:
+def rows_of(export: Export, files: Files, segments: str, *, several: bool = False) -> list[tuple[str, Clip]]:
     """Return (file, clip) of the clips that become rows; what does not is told.
 
     Args:
@@ -85,6 +85,7 @@ def rows_of(export: Export, files: Files, segments: str) -> list[tuple[str, Clip
         files: below the folder of the clips.
         segments: `""`: clips are rows, segments are not, unless a file carries their times in its name; `whole`: a clip
             all of whose segments have one label has that label; `trimmed`: every segment is a file of its own.
+        several: a row may have several labels.
     """
     clips = _whole(export.clips, export.told) if segments == "whole" else export.clips
     if not segments:
@@ -99,8 +100,9 @@ def rows_of(export: Export, files: Files, segments: str) -> list[tuple[str, Clip
         labels = majority([clip.labels for clip in group])
         export.told["clips that several rows disagree on, left out"] += labels is None
         export.told["clips in several splits, left in the first"] += len({clip.subset for clip in group}) > 1
-        export.told["clips with several labels, left out (a list holds one)"] += len(labels or ()) > 1
-        if labels is not None and len(labels) < 2:
+        too_many = len(labels or ()) > 1 and not several
+        export.told["clips with several labels, left out (--several-labels makes rows of them)"] += too_many
+        if labels is not None and not too_many:
             done.append((name, replace(group[0], labels=labels)))
     return done
 
@@ -130,6 +132,7 @@ def write_lists(
     dark: Path | None = None,
     check: bool = True,
     workers: int | None = None,
+    several: bool = False,
 ) -> dict[str, Folder]:
     """Write a list for every split, one for clips without a label, and `data.yaml`.
 
@@ -142,19 +145,24 @@ def write_lists(
         dark: unlabelled dark clips; with them `data.yaml` is a whole configuration.
         check: decode every clip and leave out what cannot be read.
         workers: processes of the check.
+        several: a row may have several labels, as `3|7`.
 
     Raises:
         InputError: nothing is left, or a label is no class.
     """
+    if several and dark is not None:
+        raise InputError("--several-labels goes without --dark: pseudo-labels are about one class a clip")
     names = numbered(export, classes)
     if not videos.is_dir():
         raise InputError(f"{videos}: this folder does not exist; say where the clips are with --videos DIR")
     files = Files(path.relative_to(videos).as_posix() for path in find_files(videos))
-    lists: dict[str, list[tuple[str, int]]] = {}
-    for name, clip in rows_of(export, files, segments):
-        label = clip.labels[0] if clip.labels else -1
+    lists: dict[str, list[tuple[str, int | str]]] = {}
+    for name, clip in rows_of(export, files, segments, several=several):
+        numbers = [label if isinstance(label, int) else names.index(label) for label in clip.labels]
         split = _LISTS.get(clip.subset, clip.subset.replace("/", "_")) if clip.labels else _POOL
-        lists.setdefault(split, []).append((name, label if isinstance(label, int) else names.index(label)))
+        lists.setdefault(split, []).append(
+            (name, SEVERAL.join(map(str, numbers)) if several and numbers else (numbers or [-1])[0])
+        )
     folders = {split: _folder(videos, rows, check, workers) for split, rows in lists.items()}
     if dark is not None:
         export.told["clips without a label, left out (the pool is --dark)"] += len(lists.get(_POOL, ()))
@@ -166,11 +174,21 @@ def write_lists(
     folders = {split: folder for split, folder in folders.items() if folder.rows}
     for split, folder in folders.items():
         write_list(output / f"{split}.csv", folder.rows)
-    write_configuration(output, _keys(output, folders, names, dark is not None))
+    keys = _keys(output, folders, names, dark is not None)
+    write_configuration(output, keys | _needed(len(names)) if several else keys)
     return folders
 
 
-def _folder(videos: Path, rows: list[tuple[str, int]], check: bool, workers: int | None) -> Folder:
+def _needed(num_classes: int) -> dict:
+    """Return the keys that several labels a clip need."""
+    return {
+        "MODEL": {"NUM_CLASSES": num_classes, "LOSS_FUNC": "bce"},
+        "TEST": {"SCORE": "probs"},
+        "MIXUP": {"ENABLE": False},
+    }
+
+
+def _folder(videos: Path, rows: list[tuple[str, int | str]], check: bool, workers: int | None) -> Folder:
     """Return the rows that a list can name and, when they are checked, whose clips can be read."""
     left_out = [(name, UNFIT) for name, _ in rows if not fits_a_list(name)]
     rows = [row for row in rows if fits_a_list(row[0])]
@@ -210,13 +228,17 @@ def read_lists(paths: Sequence[Path], classes: Sequence[str]) -> Export:
         separator = find_separator(path)
         for number, text in list_rows(path):
             try:
-                name, label, probs = parse_row(text, separator, None)
+                name, numbers, probs = parse_labels(text, separator, None)
             except ValueError as error:
                 raise InputError(f"{path}: row {number} {error}") from None
-            if not -1 <= label < len(names) or (probs is not None and len(probs) != len(names)):
+            known = [label for label in numbers if label != -1]
+            if not all(0 <= label < len(names) for label in known) or (probs and len(probs) != len(names)):
                 raise InputError(f"{path}: row {number} does not fit the {len(names)} classes; check --classes")
-            labels = (names[label],) if label >= 0 else ()
-            score = probs[label] if probs and label >= 0 else None
+            labels = tuple(names[label] for label in known)
+            score = probs[known[0]] if probs and known else None
+            export.told[
+                "clips that show none of the classes, which other tools take for ones without a label"
+            ] += not numbers
             export.clips.append(Clip(PurePosixPath(name).as_posix(), labels, None, subset, score))
     return export
 

@@ -92,7 +92,7 @@ def test_lists_and_configuration(videos, tmp_path, repo):
         "val_dry": [("walk/night walk 01.mp4", 1)],
         "total_unlabel": [("wave/c.mp4", -1)],
     }
-    assert export.told["clips with several labels, left out (a list holds one)"] == 1
+    assert export.told["clips with several labels, left out (--several-labels makes rows of them)"] == 1
     cfg = load_config([repo / "configs/demo/models/uniformer_b32_k600.yaml", tmp_path / "out/data.yaml"])
     assert list(cfg.DATA.CLASS_NAMES) == ["Drink", "Walk", "Wave"] and list(cfg.DATA.SPLITS.val_dry) == [
         "val_dry.csv",
@@ -104,6 +104,30 @@ def test_lists_and_configuration(videos, tmp_path, repo):
         ("walk/a.mp4", ("Walk",), "train"),
         ("walk/night walk 01.mp4", ("Walk",), "val"),
     ]
+
+
+def test_several_labels_come_and_go(videos, put, tmp_path, repo):
+    clips = [
+        Clip("walk/a.mp4", ("Walk",), None, "train"),
+        Clip("d.mp4", ("Wave", "Walk"), None, "train"),
+        Clip("wave/c.mp4"),
+    ]
+    export = Export(clips, ("Drink", "Walk", "Wave"))
+    write_lists(tmp_path / "out", export, videos, check=False, several=True)
+    assert (tmp_path / "out/train_label.csv").read_text() == "walk/a.mp4,1\nwave/d.mp4,1|2\n"
+    assert not any("several labels" in text for text in +export.told)
+    cfg = load_config([repo / "configs/demo/models/uniformer_b32_k600.yaml", tmp_path / "out/data.yaml"])
+    records = build_dataset(cfg, "train_label", "source", train=True).records
+    assert [record.probs.tolist() for record in records] == [[0, 1, 0], [0, 1, 1]]
+    (tmp_path / "out/train_label.csv").open("a").write("more.mp4,none\n")
+    back = read_lists([tmp_path / "out/train_label.csv"], ())
+    assert [clip.labels for clip in back.clips] == [("Walk",), ("Walk", "Wave"), ()]
+    assert sum((+back.told).values()) == 1, "none of the classes is told"
+    (tmp_path / "out/train_label.csv").write_text("a.mp4,0|3\n")
+    with pytest.raises(InputError, match="row 1 does not fit the 3 classes"):
+        read_lists([tmp_path / "out/train_label.csv"], ())
+    with pytest.raises(InputError, match="--several-labels goes without --dark"):
+        write_lists(tmp_path / "dark", Export(clips), videos, several=True, dark=videos)
 
 
 def test_dark_clips_make_it_a_whole_configuration(videos, put, tmp_path):
