@@ -25,6 +25,18 @@ def test_links_lead_to_files(path):
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
+def headings(path: Path) -> set[str]:
+    """The anchors that a page has: its headings in small letters, without marks, with dashes."""
+    lines = [line.lstrip("#") for line in path.read_text().splitlines() if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", line.strip().lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_lead_to_headings(path):
+    places = re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", path.read_text())
+    assert [f"{to}#{at}" for to, at in places if at not in headings((path.parent / to) if to else path)] == []
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_named_commands_and_configurations_exist(path):
     text = path.read_text()
