@@ -8,11 +8,16 @@ import sys
 import numpy as np
 import pytest
 
+from slowfast.apps.cam import GradCam
+from slowfast.apps.predict import load_predictor
 from slowfast.apps.score import score
+from slowfast.apps.sliding import Scorer
+from slowfast.apps.timeline import read_timeline
 from slowfast.config import load_config
+from slowfast.datasets.loader import build_file_loader
 from slowfast.datasets.sources import read_again
 from slowfast.demo.encoding import write_h264
-from slowfast.engine.launch import run_experiment
+from slowfast.engine.launch import process_setup, run_experiment
 from slowfast.ensemble.predictions import load_predictions
 from slowfast.parents import read_record
 from slowfast.utils import cli
@@ -190,3 +195,17 @@ def test_a_probe_on_stored_features(root, tmp_path):
     kept = {"TRAIN.PROBE": True, "DATA.FEATURE_CACHE": tmp_path / "kept", "SOLVER.MAX_EPOCH": 1}
     run_experiment(load_config(CONFIG, settings(root, tmp_path / "out", **kept)))
     assert load_predictions(tmp_path / "out" / "testx4x32x2x1.pkl", several=True).video_targets.shape == (30, CLASSES)
+
+
+def test_windows_and_maps_have_a_probability_for_every_class(trained, root, tmp_path):
+    cfg = load_config(trained / "config.yaml.resolved")
+    write_shown(tmp_path / "both.mp4", (0, 3), 9000)
+    with process_setup(cfg) as device:
+        predictor = load_predictor(cfg, trained / "best.pyth", device)
+        scores = read_timeline(
+            cfg, Scorer(predictor, predictor.network), tmp_path / "both.mp4", window=0, stride=0, gamma=1
+        )
+        clip_CTHW = next(iter(build_file_loader(cfg, [tmp_path / "both.mp4"], ["both"], [1.0])))["clips"][0]
+        _, of_map_K = GradCam(predictor.model, several=True)(clip_CTHW)
+    for probs_K in (*scores.probs_NK, of_map_K):
+        assert (probs_K > 0.5).tolist() == [True, False, False, True]
