@@ -75,7 +75,7 @@ def _library_folder(cfg: CfgNode, model: Network, folder: Path) -> None:
     from slowfast.utils.paths import repo_path
 
     source = repo_path(cfg.MODEL.BACKBONE)
-    net, _ = open_folder(cfg, dtype="auto")
+    net, *_ = open_folder(cfg, dtype="auto")
     ours, own = model.state_dict(), net.state_dict()
     if not all(torch.equal(tensor.to(own[name].dtype).to(tensor.dtype), tensor) for name, tensor in ours.items()):
         own = net.float().state_dict()
