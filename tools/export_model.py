@@ -19,12 +19,13 @@ def main() -> None:
     from slowfast.apps.export_model import export_onnx, export_program, what_onnx_lacks
     from slowfast.config import load_config
     from slowfast.engine.predictor import Predictor
+    from slowfast.models import weights_as_built
     from slowfast.utils.paths import argument_path
 
     cfg = load_config(args.cfg, args.opts)
     path = None if args.checkpoint == "none" else argument_path(args.checkpoint)
     predictor = Predictor.load(cfg, path, torch.device("cpu"))
-    print(predictor.report.summary() if predictor.report else f"random weights (RNG_SEED {cfg.RNG_SEED})")
+    print(predictor.report.summary() if predictor.report else weights_as_built(cfg, predictor.model))
     size = cfg.DATA.TRAIN_CROP_SIZE
     clips = torch.randn(args.batch_size, 3, cfg.DATA.NUM_FRAMES, size, size)
     wanted = ("program", "onnx") if args.format == "all" else (args.format,)
@@ -51,7 +52,7 @@ def parse():
         "--checkpoint exp_pseudo_stage4/sf32_k700/best.pyth --output-dir output/export",
     )
     parser.add_argument("--cfg", required=True, help="YAML file")
-    parser.add_argument("--checkpoint", required=True, help="checkpoint file; none: random weights from RNG_SEED")
+    parser.add_argument("--checkpoint", required=True, help="checkpoint file; none: the folder's, or random ones")
     parser.add_argument("--output-dir", default="output/export", help="folder of the files (default: %(default)s)")
     parser.add_argument("--format", choices=("all", "program", "onnx"), default="all", help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=1, help="clips of one call (default: %(default)s)")

@@ -38,7 +38,7 @@ def main() -> None:
         benchmark(cfg, videos)
         return
     if args.checkpoint is None or args.output_dir is None:
-        raise InputError("--checkpoint and --output-dir are needed (--checkpoint none: random weights)")
+        raise InputError("--checkpoint and --output-dir are needed (--checkpoint none: a folder's weights, or random)")
     rows = extract(cfg, args.checkpoint, videos, output, args.shard)
     print(printable(f"{output}: {summarise(rows)}"), flush=True)
     if args.strict and not all(row.has_features for row in rows):
@@ -53,7 +53,7 @@ def parse():
         "--video-dir ../shared/videos/dark --output-dir output/features",
     )
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file: network, window, preprocessing")
-    parser.add_argument("--checkpoint", metavar="FILE", help="weights; none: random ones from RNG_SEED")
+    parser.add_argument("--checkpoint", metavar="FILE", help="weights; none: those of a folder, or random ones")
     parser.add_argument("--video-dir", required=True, metavar="DIR", help="videos at any depth")
     parser.add_argument("--output-dir", metavar="DIR", help="gets <parent folder>/<name>.npz and features.csv")
     parser.add_argument("--view", default="", metavar="NAME", help="start of the file names, like Dash (all)")

@@ -75,13 +75,16 @@ def _library_folder(cfg: CfgNode, model: Network, folder: Path) -> None:
     from slowfast.utils.paths import repo_path
 
     source = repo_path(cfg.MODEL.BACKBONE)
-    net, _ = open_folder(cfg, dtype="auto")
+    net, *_ = open_folder(cfg, dtype="auto")
     ours, own = model.state_dict(), net.state_dict()
     if not all(torch.equal(tensor.to(own[name].dtype).to(tensor.dtype), tensor) for name, tensor in ours.items()):
         own = net.float().state_dict()
     with torch.no_grad():
         for name, tensor in ours.items():
             own[name].copy_(tensor)
+    if cfg.DATA.CLASS_NAMES:
+        net.config.id2label = dict(enumerate(cfg.DATA.CLASS_NAMES))
+        net.config.label2id = {name: index for index, name in enumerate(cfg.DATA.CLASS_NAMES)}
     with quiet():
         net.save_pretrained(folder)
     for name in _PROCESSORS:
@@ -96,6 +99,7 @@ def _videomae_folder(cfg: CfgNode, model: Network, folder: Path) -> None:
     keys = cfg.VIDEOMAE
     if keys.INIT_VALUES or keys.LEARNABLE_POS_EMBED:
         raise InputError("transformers' VideoMAE has no VIDEOMAE.INIT_VALUES and no VIDEOMAE.LEARNABLE_POS_EMBED")
+    labels = list(cfg.DATA.CLASS_NAMES) or [f"LABEL_{index}" for index in range(cfg.MODEL.NUM_CLASSES)]
     state = {}
     for name, tensor in rename(model.state_dict(), undoing(VIDEOMAE)).items():
         name = f"videomae.{name}" if name.startswith(_TRUNK) else name
@@ -110,8 +114,8 @@ def _videomae_folder(cfg: CfgNode, model: Network, folder: Path) -> None:
         "tubelet_size": keys.TUBELET_SIZE, "hidden_size": keys.EMBED_DIM, "num_hidden_layers": keys.DEPTH,
         "num_attention_heads": keys.NUM_HEADS, "intermediate_size": int(keys.EMBED_DIM * keys.MLP_RATIO),
         "qkv_bias": keys.QKV_BIAS, "use_mean_pooling": keys.USE_MEAN_POOLING, "layer_norm_eps": 1e-6,
-        "id2label": {str(index): f"LABEL_{index}" for index in range(cfg.MODEL.NUM_CLASSES)},
-        "label2id": {f"LABEL_{index}": index for index in range(cfg.MODEL.NUM_CLASSES)},
+        "id2label": {str(index): label for index, label in enumerate(labels)},
+        "label2id": {label: index for index, label in enumerate(labels)},
     }  # fmt: skip
     processor = {
         "image_processor_type": "VideoMAEImageProcessor", "do_rescale": True, "rescale_factor": 1 / 255,

@@ -21,6 +21,7 @@ from slowfast.features.preprocess import FramePreprocess
 from slowfast.features.store import FeatureIndex, IndexRow, check_writable
 from slowfast.features.videos import VideoFile, parse_shard, share_of
 from slowfast.features.windows import WindowPlan
+from slowfast.models import Network, weights_as_built
 from slowfast.parents import ClipDigests, MadeOf, input_of_rows
 from slowfast.transforms.spatial import subtract_temporal_mean
 from slowfast.utils import distributed
@@ -37,7 +38,7 @@ def extract(
 
     Args:
         cfg: network, windows, preprocessing, and TEST.ADAPT with its pool.
-        checkpoint: weights; `none`: random ones from RNG_SEED.
+        checkpoint: weights; `none`: those of the folder that the network is, else random ones from RNG_SEED.
         videos: of all shards.
         output: folder of the files and of the index.
         shard: part I of N of another job, `I/N`.
@@ -50,19 +51,12 @@ def extract(
         setup_logging(main_process=distributed.is_main())
         check_writable(output)
         path = None if checkpoint.lower() == "none" else argument_path(checkpoint)
-        if path is None:
-            weights = f"random, RNG_SEED {cfg.RNG_SEED}"
-            print(
-                f"--checkpoint none: weights are random (RNG_SEED {cfg.RNG_SEED}), the features mean nothing",
-                flush=True,
-            )
-        elif not path.is_file():
-            raise InputError(f"--checkpoint {checkpoint}: no such file; give the weights, or none for random ones")
-        else:
-            weights = weights_input(path).digest
+        if path is not None and not path.is_file():
+            hint = "a folder of Hugging Face is MODEL.BACKBONE, with none here" if path.is_dir() else "none: no file"
+            raise InputError(f"--checkpoint {checkpoint}: no such file; give the weights ({hint})")
         predictor = Predictor.load(cfg, path, device, new_head=True)
-        if predictor.report is not None:
-            print(predictor.report.summary(), flush=True)
+        print(predictor.report.summary() if predictor.report else _said_of_none(cfg, predictor.model), flush=True)
+        weights = _identity(cfg, predictor.model, path)
         network, pool = predictor.network, ""
         if cfg.TEST.ADAPT:
             adaptation = find_adaptation(cfg, cfg.TEST.ADAPT, predictor.model)
@@ -73,6 +67,20 @@ def extract(
         return build_extraction(cfg, network, device, weights, class_names(cfg), pool=pool).run(
             mine, FeatureIndex(output)
         )
+
+
+def _said_of_none(cfg: CfgNode, model: Network) -> str:
+    """Return what stands on the screen when no file of weights is given."""
+    meaning = ", the features mean nothing" if model.source is None else ""
+    return f"--checkpoint none: {weights_as_built(cfg, model)}{meaning}"
+
+
+def _identity(cfg: CfgNode, model: Network, path: Path | None) -> str:
+    """Return what stands for the weights in the settings of the files."""
+    if path is not None:
+        return weights_input(path).digest
+    digest = "random" if model.source is None else weights_input(model.source).digest
+    return digest if model.source and not model.new_parts else f"{digest}, RNG_SEED {cfg.RNG_SEED}"
 
 
 def _pool(predictor: Predictor, adaptation: Adaptation, videos: Sequence[VideoFile]) -> tuple[Pool, str]:

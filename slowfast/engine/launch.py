@@ -178,6 +178,9 @@ def load_start(cfg: CfgNode, model: nn.Module) -> dict[str, Any] | None:
         return None
     if path.is_dir() and not cfg.TRAIN.CHECKPOINT_FILE_PATH:
         logger.info("starting from the weights of the folder %s", path)
+        new = getattr(model, "new_parts", ())
+        if new:
+            logger.warning("new, to be trained: %s", ", ".join(new))
         return None
     state = stored_training(path) if keep or path.suffix == ".pyth" else None
     done = state["epoch"] + 1 if state is not None else 0

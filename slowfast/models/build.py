@@ -51,6 +51,14 @@ def _check_network(arch: str, model: Network) -> None:
         )
 
 
+def weights_as_built(cfg: CfgNode, model: Network) -> str:
+    """Say what weights a network has that was built with `cfg.RNG_SEED` and then got none of a file."""
+    if model.source is None:
+        return f"weights are random (RNG_SEED {cfg.RNG_SEED})"
+    new = ", ".join(model.new_parts)
+    return f"weights are those of the folder {model.source}" + (f"; new and random: {new}" if new else "")
+
+
 def load_starting_weights(cfg: CfgNode, model: Network, path: str | Path, **limits: float) -> LoadReport:
     """Load the weights that a training starts from, as the keys TRAIN.CHECKPOINT_* say.
 

@@ -25,8 +25,6 @@ from slowfast.utils.errors import InputError
 from slowfast.utils.paths import repo_path
 from slowfast.utils.untrusted.folders import normalisation, read_json, refuse_weights
 
-logger = logging.getLogger(__name__)
-
 _OLDEST = 5  # its `from_pretrained` takes other arguments than that of 4
 _PIP = f"pip install -U 'transformers>={_OLDEST}'"
 _UNIT = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -88,11 +86,13 @@ class HuggingFace(LibraryNetwork):
         stated: what it says about itself.
         data: (DATA.MEAN, DATA.STD) that the clips come with.
         attentive: a new attentive pooler in place of the library's pooling (MODEL.HEAD attentive).
+        source: the folder.
+        new_parts: parts of the library's network that the folder lacked, each with the reason.
     """
 
     def __init__(
         self, net: nn.Module, model_type: str, stated: Stated, *, data: tuple[Sequence[float], ...],
-        attentive: bool = False,
+        attentive: bool = False, source: Path | None = None, new_parts: Sequence[str] = (),
     ) -> None:  # fmt: skip
         family = _FAMILIES[model_type]
         width = net.config.hidden_size if attentive else 0
@@ -101,6 +101,9 @@ class HuggingFace(LibraryNetwork):
         self.family, self.config = model_type, net.config
         pooling = tuple(f"{name}." for name in family.pooling if getattr(self, name, None) is not None)
         self.probe_names = (*self.head_names, *pooling) if pooling else ()  # new where a folder has none
+        left_out = family.pooling if attentive else ()
+        kept = [part for part in new_parts if part.split()[0] not in left_out]
+        self.source, self.new_parts = source, (*kept, *(["probe (MODEL.HEAD attentive)"] if attentive else ()))
         if model_type == "vjepa2":
             del self.vjepa2.predictor
 
@@ -112,14 +115,17 @@ class HuggingFace(LibraryNetwork):
             InputError: no such folder, another kind of network, weights that are missing or not safetensors, clips
                 that the network does not take, or a library that is not installed or too old.
         """
-        net, stated = open_folder(cfg)
+        net, stated, new_parts = open_folder(cfg)
         model_type = net.config.model_type
         if model_type == "timesformer":  # every block cuts the tokens into frames with it
             net.config.num_frames = stated.frames
         if cfg.MODEL.USE_CHECKPOINT:
             net.gradient_checkpointing_enable()
         attentive = cfg.MODEL.HEAD == "attentive"
-        return cls(net, model_type, stated, data=data_colours(cfg), attentive=attentive)
+        source = repo_path(cfg.MODEL.BACKBONE)
+        return cls(
+            net, model_type, stated, data=data_colours(cfg), attentive=attentive, source=source, new_parts=new_parts
+        )
 
     def tokens(self, clips_BCTHW: Tensor) -> Tensor:
         """Return the trunk's tokens (B, N, D); of TimeSformer's space_only, which has a row per frame, (B, T, N, D)."""
@@ -158,8 +164,8 @@ class HuggingFace(LibraryNetwork):
         return renamed
 
 
-def open_folder(cfg: CfgNode, *, dtype: Any = torch.float32) -> tuple[nn.Module, Stated]:
-    """Return the library's network of the folder MODEL.BACKBONE, with its weights, and what it says about itself.
+def open_folder(cfg: CfgNode, *, dtype: Any = torch.float32) -> tuple[nn.Module, Stated, list[str]]:
+    """Return the library's network of MODEL.BACKBONE with its weights, what it says about itself, and its new parts.
 
     Args:
         cfg: configuration.
@@ -180,7 +186,8 @@ def open_folder(cfg: CfgNode, *, dtype: Any = torch.float32) -> tuple[nn.Module,
         config.crop_size, config.frames_per_clip = stated.size, stated.frames
     if config.num_labels != cfg.MODEL.NUM_CLASSES:
         config.num_labels = cfg.MODEL.NUM_CLASSES
-    return _load(transformers, folder, config, family, dtype), stated
+    net, new_parts = _load(transformers, folder, config, family, dtype)
+    return net, stated, new_parts
 
 
 # Names in files, where the library has others in memory (transformers 5).
@@ -262,11 +269,13 @@ def _state(config: Any, folder: Path, model_type: str, cfg: CfgNode) -> Stated:
     return stated
 
 
-def _load(transformers: ModuleType, folder: Path, config: Any, family: _Family, dtype: Any) -> nn.Module:
-    """Return the library's network with the weights of a folder."""
+def _load(
+    transformers: ModuleType, folder: Path, config: Any, family: _Family, dtype: Any
+) -> tuple[nn.Module, list[str]]:
+    """Return the library's network with the weights of a folder, and what of it is new."""
     refuse_weights(folder)
     if torch.get_default_device().type == "meta":  # shapes are wanted, for which the library reads no file
-        return getattr(transformers, family.network)(config)
+        return getattr(transformers, family.network)(config), []
     with quiet():
         try:
             net, info = getattr(transformers, family.network).from_pretrained(
@@ -276,19 +285,18 @@ def _load(transformers: ModuleType, folder: Path, config: Any, family: _Family, 
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{folder}: transformers cannot read it ({reason}), fetch it again") from None
-    _refuse_missing(net, info, family, folder)
-    return net
+    return net, _new_parts(net, info, family, folder)
 
 
-def _refuse_missing(net: nn.Module, info: dict[str, Any], family: _Family, folder: Path) -> None:
-    """Refuse weights that the library left random; a whole new head is none of them."""
-    other = [row[0] if isinstance(row, tuple) else row for row in info["mismatched_keys"]]
+def _new_parts(net: nn.Module, info: dict[str, Any], family: _Family, folder: Path) -> list[str]:
+    """Return the parts of the head that are new as a whole; refuse anything else that the library left random."""
+    other = {row[0] if isinstance(row, tuple) else row for row in info["mismatched_keys"]}
     absent = {*info["missing_keys"], *other}
     new = []
     for part in ("classifier", *family.pooling):
         names = {name for name in net.state_dict() if name.startswith(f"{part}.")}
         if names and names <= absent:
-            new.append(part)
+            new.append(f"{part} ({'of another class count' if names & other else 'not in the folder'})")
             absent -= names
     if absent:
         some = ", ".join(sorted(absent)[:3])
@@ -296,9 +304,7 @@ def _refuse_missing(net: nn.Module, info: dict[str, Any], family: _Family, folde
             f"{folder}: {len(absent)} tensors of {family.network} are missing or of another shape ({some}) and would "
             "be random, fetch the folder again"
         )
-    if new:
-        why = "of another class count" if other else "not in the folder"
-        logger.warning("%s: %s %s: new, to be trained", folder, ", ".join(new), why)
+    return new
 
 
 @contextlib.contextmanager

@@ -154,7 +154,9 @@ def check_clips(cfg: CfgNode, stated: Stated) -> None:
         wrong |= {f"DATA.{key}": stated.size for key in keys if cfg.DATA[key] != stated.size}
     if wrong:
         now = ", ".join(f"{key} {cfg.DATA[key.removeprefix('DATA.')]}" for key in wrong)
-        needed = ", ".join(f"{key} {value}" for key, value in wrong.items())
+        if "DATA.TRAIN_CROP_SIZE" in wrong and not cfg.DATA.TRAIN_JITTER_SCALES_RELATIVE:
+            wrong["DATA.TRAIN_JITTER_SCALES"] = f"[{stated.size},{stated.size * 5 // 4}]"
+        needed = " ".join(f"{key} {value}" for key, value in wrong.items())
         raise InputError(
             f"MODEL.BACKBONE {stated.name} takes clips of {stated.frames} frames of {stated.size} pixels and "
             f"the configuration has {now}: set {needed}"

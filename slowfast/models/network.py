@@ -1,6 +1,7 @@
 """What every network is: features, then a head; networks add themselves to NETWORKS by name."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ class Network(nn.Module):
         frames: frames of a clip; None: DATA.NUM_FRAMES.
         size: side of a clip in pixels; None: that of DATA.
         unused_parameters: some parameters get no gradient.
+        source: folder whose weights it was built with; None: fresh ones.
+        new_parts: what that folder lacked and is fresh, each with the reason.
     """
 
     head_names: tuple[str, ...] = ("head.",)
@@ -37,6 +40,8 @@ class Network(nn.Module):
     frames: int | None = None
     size: int | None = None
     unused_parameters: bool = False
+    source: Path | None = None
+    new_parts: tuple[str, ...] = ()
 
     @classmethod
     def from_cfg(cls, cfg: CfgNode) -> "Network":

@@ -47,13 +47,14 @@ def test_a_folder_comes_back_bit_equal(model_type, tmp_path):
 
 def test_a_trained_network_goes_back_with_its_new_head(tmp_path):
     hugging_face.write(tmp_path / "theirs", "vjepa2")
-    cfg = folder_cfg(tmp_path / "theirs", "vjepa2", classes=7)
+    cfg = folder_cfg(tmp_path / "theirs", "vjepa2", classes=7, DATA__CLASS_NAMES=list("abcdefg"))
     ours = randomise(build_model(cfg)).eval()
     torch.save({"model_state": ours.state_dict()}, tmp_path / "best.pyth")
     again = build_model(cfg)
     load_weights(again, tmp_path / "best.pyth")
     export_weights(cfg, again, "huggingface", tmp_path / "ours")
     theirs = hugging_face.transformers.VJEPA2ForVideoClassification.from_pretrained(tmp_path / "ours").eval()
+    assert theirs.config.id2label == dict(enumerate("abcdefg")) and theirs.config.label2id["g"] == 6
     clips = rgb_clips(1, 4, 32)
     logits_BK = theirs(ours.recolour(clips).transpose(1, 2)).logits
     torch.testing.assert_close(ours(clips), logits_BK, atol=1e-5, rtol=1e-5)
@@ -76,6 +77,7 @@ def test_half_precision_stays_where_it_is_exact(tmp_path):
 @pytest.mark.parametrize("mean_pooling", [True, False])
 def test_own_videomae_as_transformers_has_it(mean_pooling, tmp_path):
     cfg = small_cfg("videomae", **TINY_VIDEOMAE, **{"VIDEOMAE.USE_MEAN_POOLING": mean_pooling})
+    cfg.DATA.CLASS_NAMES = list("abcdefghijk")[: cfg.MODEL.NUM_CLASSES]
     ours = randomise(build_model(cfg)).eval()
     export_weights(cfg, ours, "huggingface", tmp_path / "folder")
     theirs = hugging_face.transformers.VideoMAEForVideoClassification.from_pretrained(tmp_path / "folder").eval()
@@ -84,6 +86,7 @@ def test_own_videomae_as_transformers_has_it(mean_pooling, tmp_path):
     again = build_model(cfg)
     assert load_weights(again, tmp_path / "folder/model.safetensors").share == 1.0
     assert_equal_tensors(again.state_dict(), ours.state_dict())
+    assert theirs.config.id2label == dict(enumerate(cfg.DATA.CLASS_NAMES))
     through = build_model(cfg_for("huggingface", tmp_path / "folder")).eval()
     torch.testing.assert_close(through(clips), ours(clips), atol=1e-4, rtol=1e-4)
 

@@ -23,7 +23,8 @@ def test_a_folder_is_a_voter_and_comes_back_as_one(head, run, tmp_path):
     hugging_face.write(tmp_path / "folder", "vjepa2")
     opts = ("MODEL.ARCH", "huggingface", "MODEL.BACKBONE", str(tmp_path / "folder"), "MODEL.HEAD", head)
     assert run("out", *opts, *ONE_EPOCH) == 0
-    assert "classifier of another class count: new, to be trained" in run.log("out")
+    new = ["classifier (of another class count)", *(["probe (MODEL.HEAD attentive)"] if head == "attentive" else [])]
+    assert f"new, to be trained: {', '.join(new)}\n" in run.log("out")
     assert "are used in place of DATA.MEAN" in run.log("out")
     assert "this network has no BatchNorm: BN.USE_PRECISE_STATS does nothing" in run.log("out")
     predictions = load_predictions(next((tmp_path / "out").glob("total_unlabel*.pkl")))

@@ -30,6 +30,31 @@ def test_newcomers_command(helpers, tool, clips, tmp_path, capsys):
     assert len(read_index(tmp_path / "features.csv")) == 6
 
 
+def test_a_folder_gives_its_own_features_and_is_known_by_its_weights(helpers, tool, clips, tmp_path, capsys):
+    hugging_face = pytest.importorskip("tests.models.test_huggingface")
+    hugging_face.write(tmp_path / "folder", "vjepa2")
+    keys = {"MODEL.ARCH": "huggingface", "MODEL.BACKBONE": tmp_path / "folder", "DATA.NUM_FRAMES": 4,
+            "DATA.SAMPLING_RATE": 2, "DATA.TRAIN_CROP_SIZE": 32, "DATA.TEST_CROP_SIZE": 32}  # fmt: skip
+    words = ["--view", "right", *(word for pair in keys.items() for word in pair)]
+    said = []
+    for seed, classes in ((1, 5), (2, 5), (1, 7)):
+        more = [*words, "MODEL.NUM_CLASSES", classes, "RNG_SEED", seed]
+        assert tool("extract_features", *base(helpers, clips, tmp_path / f"{seed}{classes}", *more)) == 0
+        said.append(capsys.readouterr().out)
+    whole = f"--checkpoint none: weights are those of the folder {tmp_path / 'folder'}"
+    assert whole + "\n" in said[0]
+    assert whole + "; new and random: classifier (of another class count)\n" in said[2]
+    one, other, new = (load_features(tmp_path / name / "user_1/Right_1.npz") for name in ("15", "25", "17"))
+    assert np.array_equal(one.feats, other.feats) and np.array_equal(one.feats, new.feats)
+    assert "RNG_SEED" not in one.settings and "RNG_SEED 1" in new.settings
+    hugging_face.write(tmp_path / "folder", "vjepa2", scale=0.2)
+    more = [*words, "MODEL.NUM_CLASSES", 5]
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "15", *more)) == 2
+    folder = ["--checkpoint", tmp_path / "folder"]
+    assert tool("extract_features", *base(helpers, clips, tmp_path / "x", *more, *folder)) == 2
+    assert "a folder of Hugging Face is MODEL.BACKBONE, with none here" in capsys.readouterr().err
+
+
 def test_shards_and_options_by_command(helpers, tool, clips, tmp_path):
     assert tool("extract_features", *base(helpers, clips, tmp_path / "one", "--view", "right")) == 0
     for shard in ("1/2", "2/2"):

@@ -36,10 +36,11 @@ def test_shards_and_one_tensor_above_the_limit(tmp_path):
 
 
 @pytest.mark.parametrize("model_type", TINY)
-def test_a_new_head_is_said_and_the_rest_is_kept(model_type, tmp_path, caplog):
+def test_a_new_head_is_said_and_the_rest_is_kept(model_type, tmp_path):
     theirs = write(tmp_path, model_type)
     ours = build(tmp_path, model_type, classes=7)
-    assert "classifier of another class count: new" in caplog.text
+    assert ours.source == tmp_path and ours.new_parts == ("classifier (of another class count)",)
+    assert build(tmp_path, model_type).new_parts == ()
     state = theirs.state_dict()
     kept = [name for name in ours.state_dict() if not name.startswith("classifier.")]
     assert all(torch.equal(ours.state_dict()[name], state[name]) for name in kept)
@@ -49,17 +50,19 @@ def test_a_new_head_is_said_and_the_rest_is_kept(model_type, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("model_type", "network", "new"),
     [
-        ("videomae", "VideoMAEForPreTraining", "classifier, fc_norm"),
-        ("vjepa2", "VJEPA2Model", "classifier, pooler"),
-        ("vivit", "VivitModel", "classifier"),
+        ("videomae", "VideoMAEForPreTraining", ["classifier", "fc_norm"]),
+        ("vjepa2", "VJEPA2Model", ["classifier", "pooler"]),
+        ("vivit", "VivitModel", ["classifier"]),
     ],
 )
-def test_a_network_before_fine_tuning_gets_a_whole_new_head(model_type, network, new, tmp_path, caplog):
+def test_a_network_before_fine_tuning_gets_a_whole_new_head(model_type, network, new, tmp_path):
     extra = {"decoder_hidden_size": 32, "decoder_num_attention_heads": 2} if model_type == "videomae" else {}
     theirs = getattr(transformers, network)(config_of(model_type, **extra))
     theirs.save_pretrained(tmp_path)
     ours = build(tmp_path)
-    assert f"{new} not in the folder: new" in caplog.text
+    assert ours.new_parts == tuple(f"{part} (not in the folder)" for part in new)
+    probed = build(tmp_path, MODEL__HEAD="attentive")  # the folder's pooling, new or not, has no part in it
+    assert probed.new_parts == ("classifier (not in the folder)", "probe (MODEL.HEAD attentive)")
     part = {"videomae": "videomae.encoder.layer.1.output.dense.weight", "vjepa2": "vjepa2.encoder.layer.1.norm1.weight",
             "vivit": "vivit.layers.1.mlp.fc2.weight"}[model_type]  # fmt: skip
     trunk = theirs.state_dict()

@@ -19,7 +19,7 @@ class RealData:
 
     def tool(self, *command: object, expect: int = 0) -> str:
         """Run a command of the repository from another directory; return what it said."""
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        env = {**os.environ, "PYTHON": sys.executable, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         done = subprocess.run(
             [str(word) for word in command], cwd=self.root, env=env, capture_output=True, text=True, timeout=3000
         )
