@@ -186,9 +186,25 @@ def test_what_takes_a_clip_to_have_one_label_is_refused(root, tmp_path, changed,
         load_config(CONFIG, settings(root, tmp_path / "out", **changed))
 
 
-@pytest.mark.parametrize("changed", [{"TEST.ADAPT": "batchnorm"}, {"TEST.ADAPT": "recentre"}])
-def test_adaptations_that_go_with_several_labels(root, tmp_path, changed):
-    load_config(CONFIG, settings(root, tmp_path / "out", **changed))
+@pytest.mark.parametrize("name", ["batchnorm", "recentre"])
+def test_adaptations_that_go_with_several_labels(root, trained, tmp_path, name):
+    adapting = {
+        "TRAIN.ENABLE": False, "TEST.CHECKPOINT_FILE_PATH": trained / "best.pyth", "TEST.ADAPT": name,
+        "TEST.ADAPT_SPLIT": "pool", "TEST.ALSO": [],
+    }  # fmt: skip
+    run_experiment(load_config(CONFIG, settings(root, tmp_path / "out", **adapting)))
+    (path,) = (tmp_path / "out").glob("test*.pkl")
+    adapted = load_predictions(path, several=True)
+    before = load_predictions(trained / "testx4x32x2x1.pkl", several=True)
+    assert not np.array_equal(adapted.video_preds, before.video_preds)
+    assert mean_average_precision(adapted.video_preds, adapted.video_targets)[0] > 70
+
+
+def test_adapters(root, tmp_path):
+    pytest.importorskip("peft")
+    few = {"LORA.RANK": 2, "SOLVER.MAX_EPOCH": 1, "TEST.ALSO": []}
+    run_experiment(load_config(CONFIG, settings(root, tmp_path / "out", **few)))
+    assert load_predictions(tmp_path / "out" / "testx4x32x2x1.pkl", several=True).video_targets.shape == (30, CLASSES)
 
 
 def test_a_probe_on_stored_features(root, tmp_path):
