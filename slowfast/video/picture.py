@@ -81,7 +81,8 @@ def orientation_of(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     A display matrix (a b u; c d v; x y w) moves a pixel (p, q) to (a p + c q, b p + d q); angles between the eight
     orientations are rounded to the nearest one.
     """
-    matrix = next((bytes(side) for side in frame.side_data if side.type == Type.DISPLAYMATRIX), None)
+    side = frame.side_data.get(Type.DISPLAYMATRIX)  # iterating gives the kinds in PyAV 19, the data before
+    matrix = None if side is None else bytes(side)
     if matrix is None or len(matrix) < 36:
         return False, False, False
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(np.int64).tolist()
