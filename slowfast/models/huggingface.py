@@ -121,7 +121,8 @@ class HuggingFace(LibraryNetwork):
         if model_type == "timesformer":  # every block cuts the tokens into frames with it
             net.config.num_frames = stated.frames
         if cfg.MODEL.USE_CHECKPOINT:
-            net.gradient_checkpointing_enable()
+            newer = "activation_checkpointing_enable"
+            getattr(net, newer if hasattr(net, newer) else "gradient_checkpointing_enable")()
         attentive = cfg.MODEL.HEAD == "attentive"
         source = repo_path(cfg.MODEL.BACKBONE)
         return cls(
