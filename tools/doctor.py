@@ -14,7 +14,7 @@ def main() -> int:
         "Look at versions, decoders (each opens a small clip), GPU, disk and, with --cfg, data root and lists.",
         "python tools/doctor.py --cfg exp_adapt_bn/mvit_b32_k600/config.yaml",
     )
-    parser.add_argument("--cfg", metavar="FILE", help="experiment whose data root and lists are looked at")
+    parser.add_argument("--cfg", action="append", metavar="FILE", help="experiment whose data and lists are looked at")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides")
     args = parser.parse_args()
     from slowfast.apps.doctor import examine

@@ -51,7 +51,7 @@ def parse():
         "python tools/export_model.py --cfg exp_pseudo_stage4/sf32_k700/config.yaml "
         "--checkpoint exp_pseudo_stage4/sf32_k700/best.pyth --output-dir output/export",
     )
-    parser.add_argument("--cfg", required=True, help="YAML file")
+    parser.add_argument("--cfg", required=True, action="append", help="YAML file; given again: later wins")
     parser.add_argument("--checkpoint", required=True, help="checkpoint file; none: the folder's, or random ones")
     parser.add_argument("--output-dir", default="output/export", help="folder of the files (default: %(default)s)")
     parser.add_argument("--format", choices=("all", "program", "onnx"), default="all", help="default: %(default)s")

@@ -32,7 +32,7 @@ def parse():
         "python tools/export_weights.py --cfg exp/vjepa2/config.yaml --checkpoint exp/vjepa2/best.pyth "
         "--layout huggingface --output output/vjepa2_dark",
     )
-    parser.add_argument("--cfg", required=True, help="YAML file")
+    parser.add_argument("--cfg", required=True, action="append", help="YAML file; given again: later wins")
     parser.add_argument("--checkpoint", required=True, help="checkpoint file")
     parser.add_argument("--layout", required=True, choices=("huggingface", "torchvision", "original"))
     parser.add_argument("--output", required=True, help="file, or new folder for huggingface")

@@ -52,7 +52,7 @@ def parse():
         "python tools/extract_features.py --cfg configs/features/tiny.yaml --checkpoint none "
         "--video-dir ../shared/videos/dark --output-dir output/features",
     )
-    parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file: network, window, preprocessing")
+    parser.add_argument("--cfg", required=True, action="append", metavar="FILE", help="YAML file; again: later wins")
     parser.add_argument("--checkpoint", metavar="FILE", help="weights; none: those of a folder, or random ones")
     parser.add_argument("--video-dir", required=True, metavar="DIR", help="videos at any depth")
     parser.add_argument("--output-dir", metavar="DIR", help="gets <parent folder>/<name>.npz and features.csv")

@@ -17,7 +17,7 @@ def main() -> None:
         "python tools/load_report.py --cfg exp_adapt_bn/mvit_b32_k600/config.yaml "
         "--checkpoint pretrained/MVIT_B_32x3_CONV_K600.pth",
     )
-    parser.add_argument("--cfg", required=True, help="YAML file")
+    parser.add_argument("--cfg", required=True, action="append", help="YAML file; given again: later wins")
     parser.add_argument("--checkpoint", required=True, help="checkpoint file")
     parser.add_argument("--quiet", action="store_true", help="print the one-line summary only")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE", help="overrides")

@@ -98,7 +98,8 @@ class HuggingFace(LibraryNetwork):
         width = net.config.hidden_size if attentive else 0
         super().__init__(stated, data=data, attentive_width=width, classifier="classifier")
         self.adopt(net, without=family.pooling if attentive else ())
-        self.family, self.config = model_type, net.config
+        # Under the name `config` peft would take this for a network of transformers, and look for more of one.
+        self.family, self.settings = model_type, net.config
         pooling = tuple(f"{name}." for name in family.pooling if getattr(self, name, None) is not None)
         self.probe_names = (*self.head_names, *pooling) if pooling else ()  # new where a folder has none
         left_out = family.pooling if attentive else ()
@@ -120,7 +121,8 @@ class HuggingFace(LibraryNetwork):
         if model_type == "timesformer":  # every block cuts the tokens into frames with it
             net.config.num_frames = stated.frames
         if cfg.MODEL.USE_CHECKPOINT:
-            net.gradient_checkpointing_enable()
+            newer = "activation_checkpointing_enable"
+            getattr(net, newer if hasattr(net, newer) else "gradient_checkpointing_enable")()
         attentive = cfg.MODEL.HEAD == "attentive"
         source = repo_path(cfg.MODEL.BACKBONE)
         return cls(
@@ -140,7 +142,7 @@ class HuggingFace(LibraryNetwork):
 
     def _per_frame(self) -> bool:
         """Return whether the trunk has a row per frame instead of one per clip."""
-        return self.family == "timesformer" and self.config.attention_type == "space_only"
+        return self.family == "timesformer" and self.settings.attention_type == "space_only"
 
     def pool(self, tokens_BND: Tensor) -> Tensor:
         """Return (B, D) as the library does; over frames that do not know each other the mean."""
@@ -150,7 +152,7 @@ class HuggingFace(LibraryNetwork):
             return self.pooler(tokens_BND)
         if self.family == "videoprism_vision_model":
             return self.head_layernorm(self.head(tokens_BND)[0])[:, 0]
-        if self.family == "videomae" and self.config.use_mean_pooling:
+        if self.family == "videomae" and self.settings.use_mean_pooling:
             return self.fc_norm(tokens_BND.mean(1))
         return tokens_BND[:, 0]
 

@@ -55,6 +55,13 @@ def test_a_folder_gives_its_own_features_and_is_known_by_its_weights(helpers, to
     assert "a folder of Hugging Face is MODEL.BACKBONE, with none here" in capsys.readouterr().err
 
 
+def test_the_last_of_several_configurations_wins(helpers, tool, clips, tmp_path):
+    (tmp_path / "more.yaml").write_text("FEATURES: {STRIDE: 5}\n")
+    words = base(helpers, clips, tmp_path / "out", "--view", "right", "--cfg", tmp_path / "more.yaml")
+    assert tool("extract_features", *words) == 0
+    assert load_features(tmp_path / "out/user_1/Right_1.npz").stride == 5
+
+
 def test_shards_and_options_by_command(helpers, tool, clips, tmp_path):
     assert tool("extract_features", *base(helpers, clips, tmp_path / "one", "--view", "right")) == 0
     for shard in ("1/2", "2/2"):

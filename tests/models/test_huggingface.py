@@ -89,7 +89,7 @@ def test_attentive_head(model_type, tmp_path):
     assert_attentive_trains(ours, rgb_clips(2, 4, ours.size))
 
 
-@pytest.mark.parametrize("model_type", ["vjepa2", "timesformer"])
+@pytest.mark.parametrize("model_type", TINY)
 def test_activation_checkpointing_changes_nothing(model_type, tmp_path):
     write(tmp_path, model_type)
     plain, saving = build(tmp_path, model_type).train(), build(tmp_path, model_type, MODEL__USE_CHECKPOINT=True).train()

@@ -12,7 +12,7 @@ from slowfast.models.forms.mlp import BlockedMlp
 from slowfast.models.lora import adapter_targets, add_adapters, merge_adapters
 from slowfast.models.weights import load_weights
 from slowfast.utils.errors import InputError
-from tests.models.library_networks import cfg_for, randomise
+from tests.models.library_networks import cfg_for, randomise, rgb_clips
 from tests.models.test_torchvision_video import adopted, tiny_swin
 
 pytest.importorskip("peft")
@@ -60,6 +60,27 @@ def test_weights_load_into_the_plain_network_with_the_adapters_in_their_layers(t
     assert report.share == 1.0 and not report.missing and not report.unexpected
     torch.testing.assert_close(plain(clips_BCTHW), expected_BK, atol=1e-5, rtol=1e-5)
     assert merge_adapters(plain.state_dict()).keys() == plain.state_dict().keys()
+
+
+@pytest.mark.parametrize("model_type", ["videomae", "vjepa2", "videoprism_vision_model", "vivit", "timesformer"])
+def test_a_folder_trains_with_adapters_and_takes_them_into_its_layers(model_type, tmp_path):
+    hugging_face = pytest.importorskip("tests.models.test_huggingface")
+    hugging_face.write(tmp_path / "folder", model_type)
+    model, plain = (hugging_face.build(tmp_path / "folder", model_type) for _ in range(2))
+    clips_BCTHW = rgb_clips(2, 4, model.size)
+    before_BK = model.eval()(clips_BCTHW)
+    add_adapters(model, adapter_targets(model, [], clips_BCTHW[:1]), **KEYS)
+    torch.testing.assert_close(model.eval()(clips_BCTHW), before_BK)
+    randomise(model, 0.05)
+    model.train()(clips_BCTHW).square().sum().backward()
+    trained = {name for name, weight in model.named_parameters() if weight.grad is not None}
+    pooling = model.probe_names or model.head_names
+    assert trained == {name for name, _ in model.named_parameters() if ".lora_" in name or name.startswith(pooling)}
+    assert sum(".lora_A" in name for name in trained) >= 2 * 4
+    torch.save({"model_state": model.state_dict()}, tmp_path / "best.pyth")
+    report = load_weights(plain, tmp_path / "best.pyth", complete=True)
+    assert not report.missing and not report.unexpected
+    torch.testing.assert_close(plain.eval()(clips_BCTHW), model.eval()(clips_BCTHW), atol=1e-5, rtol=1e-4)
 
 
 def test_layers_that_are_not_called_get_no_adapter(caplog):
