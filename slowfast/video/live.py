@@ -20,7 +20,10 @@ from slowfast.video.stream import StreamedFrame, StreamedVideo
 SCHEMES = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "tcp")
 # What an address may lead to: no play list opens files of this machine.
 _ALLOWED = "rtp,udp,tcp,tls,srtp,http,https,httpproxy,crypto"
-_OPTIONS = {"protocol_whitelist": _ALLOWED, "rtsp_transport": "tcp", "overrun_nonfatal": "1"}
+# Without keep-alive FFmpeg 9 (in PyAV 19) takes the proper end of a chunked HTTP body for a break.
+_OPTIONS = {
+    "protocol_whitelist": _ALLOWED, "rtsp_transport": "tcp", "overrun_nonfatal": "1", "multiple_requests": "1",
+}  # fmt: skip
 # JPEG after JPEG, as many cameras send them: FFmpeg supposes 25 a second, so the times of arrival count.
 _NO_CLOCK = "mpjpeg"
 
