@@ -80,7 +80,7 @@ def test_the_clip_plays_by_itself_muted_and_stops_on_space(browser, serve, table
     for name in ("gone.mp4", "damaged.mp4"):
         server.review.decide("x", server.review.table.names.index(name), "reject", -1)
     page = browser.open(server.address)
-    page.wait_for_timeout(2000)  # no script is run before, for that would count as a gesture
+    page.wait_for_timeout(6000)  # a busy machine needs some; no script is run before, for that would count as a gesture
     assert page.evaluate("document.querySelector('video').currentTime > 0.1")
     muted, wide = page.eval_on_selector("video", "video => [video.muted, video.videoWidth]")
     assert muted and wide == 640
