@@ -26,11 +26,7 @@ def labels_of(path: Path) -> dict[str, int]:
         InputError: it is neither a prediction file with names, nor predictions.csv, nor a submission.
     """
     if path.suffix == ".pkl":
-        loaded = load_predictions(path)
-        if loaded.video_names is None:
-            raise InputError(f"{path}: has no video names; test the model again")
-        labels_N = np.where(loaded.missing, -1, np.nan_to_num(loaded.video_preds).argmax(axis=1))
-        return dict(zip(loaded.video_names, labels_N.tolist()))
+        return _labels_in(load_predictions(path), path)
     try:
         with open(path, newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
@@ -38,6 +34,14 @@ def labels_of(path: Path) -> dict[str, int]:
         return {row[name]: int(row[label]) for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error, StopIteration, ValueError, TypeError):
         raise InputError(f"{path}: not a PKL of a test, predictions.csv or arid_pred.csv") from None
+
+
+def _labels_in(loaded: Predictions, path: Path) -> dict[str, int]:
+    """Return the predicted class of every video of a prediction file that was read."""
+    if loaded.video_names is None:
+        raise InputError(f"{path}: has no video names; test the model again")
+    labels_N = np.where(loaded.missing, -1, np.nan_to_num(loaded.video_preds).argmax(axis=1))
+    return dict(zip(loaded.video_names, labels_N.tolist()))
 
 
 def score(paths: Sequence[Path], truth_file: Path) -> dict[str, float]:
@@ -52,16 +56,17 @@ def score(paths: Sequence[Path], truth_file: Path) -> dict[str, float]:
         if loaded is not None and loaded.video_targets is not None:
             shares[str(path)], known, what = _score_several(path, loaded, truth_file)
         else:
-            shares[str(path)], known, what = _score_one(path, truth_file)
+            labels = labels_of(path) if loaded is None else _labels_in(loaded, path)
+            shares[str(path)], known, what = _score_one(path, labels, truth_file)
         print(f"{shares[str(path)]:6.2f} % {what}of {known} videos: {shown(path)}")
     return shares
 
 
-def _score_one(path: Path, truth_file: Path) -> tuple[float, int, str]:
+def _score_one(path: Path, predicted: dict[str, int], truth_file: Path) -> tuple[float, int, str]:
     """Return the share of right labels in percent, of how many videos, and no word on what it is."""
     names, truth_N = read_names(truth_file, labelled=True)
     truth = {video_key(name): label for name, label in zip(names, truth_N.tolist()) if label >= 0}
-    labels = {video_key(name): label for name, label in labels_of(path).items()}
+    labels = {video_key(name): label for name, label in predicted.items()}
     known = [name for name in labels if name in truth]
     if not known:
         raise InputError(f"{path}: {shown(truth_file)} knows the class of none of its {len(labels)} videos")

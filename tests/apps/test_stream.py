@@ -9,7 +9,6 @@ import threading
 import time
 from functools import partial
 
-import av
 import numpy as np
 import pytest
 import torch
@@ -24,6 +23,7 @@ from slowfast.video.live import open_source
 
 from ..engine.tiny import CONFIG, write_clip
 from ..video.making import write
+from ..video.network import send
 from ..video.sources import serving
 from .test_timeline import NAMES, Brightness, scores
 
@@ -97,17 +97,7 @@ def test_frames_that_are_held_stay_few(clip):
 def test_a_broadcast_on_the_network_is_read(clip, capsys):
     port = 20000 + os.getpid() % 20000
 
-    def send():
-        with av.open(str(clip)) as source, av.open(f"udp://127.0.0.1:{port}", "w", format="mpegts") as target:
-            stream = source.streams.video[0]
-            copy = target.add_stream_from_template(stream)
-            for packet in source.demux(stream):
-                packet.stream = copy
-                if packet.size:
-                    target.mux(packet)
-                time.sleep(0.02)
-
-    sender = threading.Timer(0.7, send)
+    sender = threading.Timer(0.7, send, (clip, f"udp://127.0.0.1:{port}", "mpegts"))
     sender.start()
     with pytest.raises(VideoError, match=r"broke off after [34]\.\d s \(no data came in time\)"):
         answers(f"udp://127.0.0.1:{port}", capsys)

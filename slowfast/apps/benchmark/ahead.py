@@ -48,9 +48,7 @@ def compile_ahead(models: Sequence[str], opts: Sequence[str], *, batch_size: int
         list(pool.map(run, [(model, is_training) for is_training in (True, False) for model in models]))
 
 
-def compile_one(
-    model: str, is_training: bool, opts: Sequence[str], batch_size: int, device: str
-) -> None:  # fmt: skip
+def compile_one(model: str, is_training: bool, opts: Sequence[str], batch_size: int, device: str) -> None:
     """Compile one network for one pass and print a line."""
     name = f"compiled ahead: {model}, {'training' if is_training else 'evaluation'}"
     begin = time.perf_counter()
