@@ -11,6 +11,7 @@ from slowfast.demo.results import ROUNDS, rules_of
 from slowfast.utils import cli
 from slowfast.utils.files import atomic_write, write_json
 from slowfast.utils.paths import REPO_ROOT
+from slowfast.utils.warm import warm_jobs
 from slowfast.utils.workflow import run_workflow
 
 
@@ -26,7 +27,8 @@ def run_graph(work: Path, seed: int, mode: str, jobs: int) -> int:
         "--cores", str(jobs), "--rerun-incomplete", "--nolock",
     ]  # fmt: skip
     one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    status = run_workflow(command, REPO_ROOT, {**os.environ, **one_thread})
+    with warm_jobs({**os.environ, **one_thread}) as environment:
+        status = run_workflow(command, REPO_ROOT, environment)
     return status and cli.EXIT_INTERNAL
 
 

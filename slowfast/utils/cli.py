@@ -15,6 +15,7 @@ from slowfast.utils.files import visible
 from slowfast.utils.limits import NO_HANDLES, explain_limit
 from slowfast.utils.logging import log_traceback
 from slowfast.utils.plugins import loaded_plugins, place_in_plugin
+from slowfast.utils.warm import hand_over
 
 EXIT_OK = 0
 EXIT_INTERNAL = 1
@@ -98,6 +99,7 @@ def run(main: Callable[[], int | None]) -> None:
             stderr) and `Preempted` after an orderly stop (exit 75). A path that cannot be read or written, and a
             failure inside a plugin, is bad input too. Anything else is an internal failure (1).
     """
+    hand_over()
     for stream in (sys.stdout, sys.stderr):
         # A file name that is no UTF-8, or a terminal that knows ASCII only, must not end a run.
         if isinstance(stream, io.TextIOWrapper):

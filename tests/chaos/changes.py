@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import kills
@@ -48,27 +49,29 @@ def change(root: Path, rng: random.Random) -> str:
     return what
 
 
-def run_sequence(work: Path, seed: int, seconds: float) -> tuple[list[str], list[str]]:
+def run_sequence(work: Path, seed: int, seconds: float, warm: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Change, run and kill a few times, then let it end.
 
     Args:
         work: a folder for it.
         seed: of changes and moments.
         seconds: that a whole run takes.
+        warm: the environment below a process from which jobs fork; every tenth schedule from nothing does without.
 
     Returns:
         What was done, and the artefacts that differ from those of a schedule from nothing.
     """
     rng, root, done = random.Random(seed), work / "changed", []
+    fresh = warm if seed % 10 else None
     write_schedule(root)
     kills.make_data(root / "data")
     for _ in range(rng.randint(2, 4)):
-        done.append(kills.run_for(root, rng.uniform(0.2, 1.2) * seconds, rng))
+        done.append(kills.run_for(root, rng.uniform(0.2, 1.2) * seconds, rng, warm))
         done.append(change(root, rng))
-    done.append(kills.run_for(root, kills.LIMIT_SECONDS, rng))
+    done.append(kills.run_for(root, kills.LIMIT_SECONDS, rng, warm))
     shutil.copytree(root / "data", work / "fresh/data", ignore=shutil.ignore_patterns("pseudo"))
     shutil.copy(root / "pipeline.yaml", work / "fresh")
-    done.append(kills.run_for(work / "fresh", kills.LIMIT_SECONDS, rng))
+    done.append(kills.run_for(work / "fresh", kills.LIMIT_SECONDS, rng, fresh))
     assert done[-2:] == ["whole", "whole"], (root / "log").read_text()[-4000:]
     made, fresh = kills.artefacts(root), kills.artefacts(work / "fresh")
     return done, sorted(name for name in {*made, *fresh} if made.get(name) != fresh.get(name))

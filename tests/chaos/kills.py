@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -40,12 +41,16 @@ def command_of(root: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def start(root: Path) -> subprocess.Popen:
+def start(root: Path, env: Mapping[str, str]) -> subprocess.Popen:
     """Start the graph, or go on with it."""
     root.mkdir(parents=True, exist_ok=True)
-    env = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     with open(root / "log", "ab") as log:
         return subprocess.Popen(command_of(root), env=env, stdout=log, stderr=log, start_new_session=True)
+
+
+def environment() -> dict[str, str]:
+    """The environment of the graph."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
 def descendants(pid: int) -> list[int]:
@@ -96,9 +101,9 @@ def artefacts(root: Path) -> dict[str, object]:
     return made
 
 
-def run_for(folder: Path, seconds: float, rng: random.Random) -> str:
+def run_for(folder: Path, seconds: float, rng: random.Random, env: Mapping[str, str] | None = None) -> str:
     """Run the graph for a while, then kill some of it; return what was killed, `whole` or `failed` when it ended."""
-    process = start(folder)
+    process = start(folder, env or environment())
     try:
         return "failed" if process.wait(seconds) else "whole"
     except subprocess.TimeoutExpired:
