@@ -165,7 +165,8 @@ _C.MVIT.INIT_RESIDUAL_SCALE = 1.0  # factor on the initial output weights of att
 
 _C.SF = CN()  # Feichtenhofer et al., SlowFast Networks, ICCV 2019 (ResNet-101)
 _C.SF.DEPTH = [3, 4, 23, 3]  # bottleneck blocks of the four stages
-_C.SF.WIDTH = 64  # stem width of the slow path; the fast path has an eighth
+_C.SF.WIDTH = 64  # stem width of the slow path
+_C.SF.BETA_INV = 8  # channels of the slow path over those of the fast path
 _C.SF.DROPOUT_RATE = 0.2  # dropout before the head
 _C.SF.FROZEN_BN = False  # BatchNorm with fixed weights and statistics
 _C.SF.PRETRAIN_NAME = (

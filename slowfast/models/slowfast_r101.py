@@ -17,7 +17,6 @@ from slowfast.models.network import NETWORKS, Network
 from slowfast.utils.errors import InputError
 
 ALPHA = 4  # the slow path sees every fourth frame
-BETA_INVERSE = 8  # the fast path has an eighth of the channels
 EXPANSION = 4  # output over inner channels of a bottleneck
 STAGE_STRIDES = (1, 2, 2, 1)
 STAGE_DILATIONS = (1, 1, 1, 2)
@@ -230,12 +229,13 @@ class SlowFast(Network):
     Args:
         num_classes: K.
         depth: bottlenecks of the four stages.
-        width: stem width of the slow path, a multiple of 8.
+        width: stem width of the slow path, a multiple of `beta_inv`.
+        beta_inv: channels of the slow path over those of the fast path.
         dropout: dropout before the head.
         frozen_bn: BatchNorm with constant weights and statistics.
 
     Raises:
-        InputError: the depth is not four numbers or the width no multiple of 8.
+        InputError: the depth is not four numbers or the width no multiple of `beta_inv`.
     """
 
     head_names = ("projection.",)
@@ -247,20 +247,23 @@ class SlowFast(Network):
         num_classes: int,
         depth: tuple[int, ...] = (3, 4, 23, 3),
         width: int = 64,
+        beta_inv: int = 8,
         dropout: float = 0.0,
         frozen_bn: bool = False,
     ) -> None:
         super().__init__()
         if len(depth) != 4 or min(depth) < 1:
             raise InputError(f"SF.DEPTH is {list(depth)}, four numbers of at least 1 are needed")
-        if width % BETA_INVERSE or width < BETA_INVERSE:
-            raise InputError(f"SF.WIDTH is {width}, a multiple of {BETA_INVERSE} is needed")
+        if beta_inv < 1:
+            raise InputError(f"SF.BETA_INV is {beta_inv}, at least 1 is needed")
+        if width % beta_inv or width < beta_inv:
+            raise InputError(f"SF.WIDTH is {width}, a multiple of SF.BETA_INV, {beta_inv}, is needed")
         norm = FrozenBatchNorm3d if frozen_bn else nn.BatchNorm3d
         shared = dict(depth=tuple(depth), norm=norm)
-        slow_settings = dict(extra=2 / BETA_INVERSE, stem_time_kernel=1, time_kernels=(1, 1, 3, 3), lateral=False)
+        slow_settings = dict(extra=2 / beta_inv, stem_time_kernel=1, time_kernels=(1, 1, 3, 3), lateral=False)
         fast_settings = dict(extra=0, stem_time_kernel=5, time_kernels=(3, 3, 3, 3), lateral=True)
         self.slow = Pathway(width, **slow_settings, **shared)
-        self.fast = Pathway(width // BETA_INVERSE, **fast_settings, **shared)
+        self.fast = Pathway(width // beta_inv, **fast_settings, **shared)
         self.dropout = nn.Dropout(dropout)
         self.projection = nn.Linear(self.slow.channels_out, num_classes)
         self._init_weights()
@@ -282,6 +285,7 @@ class SlowFast(Network):
             num_classes=cfg.MODEL.NUM_CLASSES,
             depth=tuple(cfg.SF.DEPTH),
             width=cfg.SF.WIDTH,
+            beta_inv=cfg.SF.BETA_INV,
             dropout=cfg.SF.DROPOUT_RATE,
             frozen_bn=cfg.SF.FROZEN_BN,
         )

@@ -3,7 +3,7 @@
 `warm_jobs` starts that process and names its socket in the environment. A tool that is called below (`hand_over`, from
 `cli.run`) passes its command, folder, environment and streams on, waits, and ends with the status of the fork, which
 gets every signal that the tool gets and is killed when the tool is. Without a socket, or where Python or a setting
-that is read while libraries load differs, the tool runs as ever. CPU only: a fork of a process that used CUDA cannot.
+that is read while libraries load differs, the tool runs as ever. Linux and CPU only: elsewhere libraries do not bear a fork.
 """
 
 import contextlib
@@ -64,6 +64,9 @@ def warm_jobs(environment: Mapping[str, str], modules: tuple[str, ...] = LIBRARI
         environment: of the commands; variables that libraries read while they load have to stay as they are.
         modules: what to load; one that is not installed is left out.
     """
+    if sys.platform != "linux":
+        yield dict(environment)
+        return
     environment = {**environment, **_ONE_THREAD}
     with tempfile.TemporaryDirectory(prefix="warm-") as folder:
         address = str(Path(folder) / "socket")
@@ -171,7 +174,8 @@ def _attend(link: socket.socket, loaded_with: Mapping[str, str]) -> Job:
         return job
     for stream in (0, 1, 2, *streams):
         os.close(stream)
-    link.sendall(_TAKEN)
+    with contextlib.suppress(OSError):  # the command may be gone already: then the wait ends its job
+        link.sendall(_TAKEN)
     status = _wait(child, link)
     with contextlib.suppress(OSError):
         link.sendall(bytes(status))
@@ -179,7 +183,7 @@ def _attend(link: socket.socket, loaded_with: Mapping[str, str]) -> Job:
 
 
 def _wait(child: int, link: socket.socket) -> tuple[int, int]:
-    """Wait for a job while its signals come in, kill it when nobody waits; return its status and the signal that ended it."""
+    """Wait for a job while signals come in, kill it when nobody waits; return its status and what signal ended it."""
     while True:
         ended, state = os.waitpid(child, os.WNOHANG)
         if ended:

@@ -223,6 +223,8 @@ BAD = [
     ("uniformer", {"UNIFORMER.DEPTH": [1, 1, 1]}, "UNIFORMER.DEPTH has 3 values"),
     ("uniformer", {"UNIFORMER.EMBED_DIM": [16, 16, 40, 32]}, "no multiple of UNIFORMER.HEAD_DIM 16"),
     ("sf", {"SF.WIDTH": 20}, "SF.WIDTH is 20"),
+    ("sf", {"SF.WIDTH": 16, "SF.BETA_INV": 3}, "a multiple of SF.BETA_INV, 3"),
+    ("sf", {"SF.BETA_INV": 0}, "SF.BETA_INV is 0"),
     ("sf", {"SF.DEPTH": [1, 0, 1, 1]}, "SF.DEPTH"),
     ("mvit", {"MVIT.POOL_KV_STRIDE": [[0, 1, 2, 2]]}, "keep one of them"),
     ("videomae", {"VIDEOMAE.NUM_HEADS": 3}, "no multiple of VIDEOMAE.NUM_HEADS 3"),

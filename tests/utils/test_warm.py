@@ -110,10 +110,3 @@ def test_the_process_ends_with_its_block():
         address = Path(environment[VARIABLE])
         assert address.exists()
     assert not address.parent.exists()
-
-
-def test_the_tool_runs_a_command_and_returns_its_status(script):
-    tool = [sys.executable, str(REPO / "tools/warm.py")]
-    done = subprocess.run([*tool, sys.executable, str(script), "5"], cwd=script.parent, capture_output=True, text=True)
-    assert done.returncode == 5 and json.loads(done.stdout)[0] == ["5"]
-    assert subprocess.run(tool, capture_output=True).returncode == 2
