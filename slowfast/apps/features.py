@@ -55,7 +55,8 @@ def extract(
             hint = "a folder of Hugging Face is MODEL.BACKBONE, with none here" if path.is_dir() else "none: no file"
             raise InputError(f"--checkpoint {checkpoint}: no such file; give the weights ({hint})")
         predictor = Predictor.load(cfg, path, device, new_head=True)
-        print(predictor.report.summary() if predictor.report else _said_of_none(cfg, predictor.model), flush=True)
+        if predictor.report is None:
+            print(_said_of_none(cfg, predictor.model), flush=True)
         weights = _identity(cfg, predictor.model, path)
         network, pool = predictor.network, ""
         if cfg.TEST.ADAPT:

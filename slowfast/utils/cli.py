@@ -147,6 +147,14 @@ def _report(error: Exception) -> int:
         print(f"error: {explain_limit(error)}", file=sys.stderr)
         return EXIT_BAD_INPUT
     place, kind = place_in_plugin(error), type(error).__name__
+    missing = (getattr(error, "name", None) or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if missing not in ("", "slowfast", *sys.stdlib_module_names) and not place:
+        print(
+            f"error: the module {missing} is not installed; python -m pip install -e . in the repository installs what"
+            " every command needs, INSTALL.md names the rest",
+            file=sys.stderr,
+        )
+        return EXIT_BAD_INPUT
     if place:
         log = log_traceback(error)
         if not log:

@@ -3,10 +3,11 @@
 `warm_jobs` starts that process and names its socket in the environment. A tool that is called below (`hand_over`, from
 `cli.run`) passes its command, folder, environment and streams on, waits, and ends with the status of the fork, which
 gets every signal that the tool gets and is killed when the tool is. Without a socket, or where Python or a setting
-that is read while libraries load differs, the tool runs as ever. Linux and CPU only: elsewhere libraries do not bear a fork.
+that is read while libraries load differs, the tool runs as ever. Linux and CPU only: elsewhere a fork is not safe.
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -232,6 +233,7 @@ def main() -> None:
     for module in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
+    gc.freeze()  # collections in the forks need not look at, and copy, what is loaded
     job = serve(address, environment)
     become(job)
     runpy.run_path(job.argv[0], run_name="__main__")

@@ -24,5 +24,5 @@ def warm():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100))
 def test_a_changed_and_killed_schedule_ends_as_one_from_nothing(seed, tmp_path, warm):
-    done, differing = changes.run_sequence(tmp_path, seed, 20.0, warm)
+    done, differing = changes.run_sequence(tmp_path, seed, 14.0, warm)
     assert differing == [], done

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -42,6 +43,13 @@ def test_internal_failure_shows_where(capsys):
     assert status_of(raiser(ValueError("broken"))) == 1
     text = capsys.readouterr().err
     assert "Traceback" in text and text.endswith("internal error: ValueError: broken\n")
+
+
+def test_a_package_that_is_missing_is_named(capsys):
+    assert status_of(lambda: importlib.import_module("fvcore_that_is_nowhere.common")) == 2
+    text = capsys.readouterr().err
+    assert text.startswith("error: the module fvcore_that_is_nowhere is not installed; ") and "pip install -e ." in text
+    assert status_of(lambda: importlib.import_module("slowfast.nowhere")) == 1
 
 
 def test_full_disk_says_what_to_do(capsys):

@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import textwrap
 
 import pytest
 import yaml
@@ -27,6 +29,10 @@ if os.path.exists("fail") and open("fail").read().strip() in str(target):
 target.write_text("whole")
 for also in sys.argv[4:]:
     pathlib.Path(out, also).write_text("whole")
+"""
+# What only a process that has loaded the libraries has without asking.
+LOADED = """
+open("loaded", "a").write(str("torch" in sys.modules) + " ")
 """
 
 
@@ -321,3 +327,21 @@ def test_timings_of_every_job_are_kept(repo, stubbed):
     assert done.returncode == 0, done.stdout + done.stderr
     names = {path.stem for path in (stubbed / "out" / "timings").rglob("*.tsv")}
     assert {"data", "adapt_bn-a", "pseudo_labels-1", "pseudo_stage1-b", "pseudo_stage2-a", "expert-a", "vote"} <= names
+
+
+def test_warm_jobs_fork_and_leave_what_cold_ones_leave(repo, tmp_path, stub_schedule):
+    tool = f"import sys; sys.path.insert(0, {str(repo)!r}); from slowfast.utils import cli; cli.run(lambda: stub())"
+    (tmp_path / "stub.py").write_text(f"def stub():\n{textwrap.indent(STUB + LOADED, '    ')}\n{tool}\n")
+    command = [sys.executable, str(repo / "tools/schedule.py")]
+    left = []
+    for folder, words in (("cold", []), ("warm", ["--warm"])):
+        shutil.copytree(tmp_path, tmp_path.parent / folder)
+        place = tmp_path.parent / folder
+        (place / "s.yaml").write_text(yaml.safe_dump(stub_schedule(["a"], 1)))
+        done = subprocess.run(
+            [*command, *words, "s.yaml", "-j", "1", "--nolock"], cwd=place, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert set((place / "loaded").read_text().split()) == {str(bool(words))}
+        left.append((place / "calls.log").read_text())
+    assert left[0] == left[1]
