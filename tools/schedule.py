@@ -1,6 +1,7 @@
 """A schedule of jobs with one line that says where it stands."""
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -29,9 +30,7 @@ def main() -> int:
     args = parser.parse_args()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPO_ROOT / "workflow/Snakefile")]
     command += ["--configfile", str(argument_path(args.schedule)), *args.words]
-    if not args.warm:
-        return run_workflow(command, Path.cwd()) and cli.EXIT_INTERNAL
-    with warm_jobs(os.environ) as environment:
+    with warm_jobs(os.environ) if args.warm else contextlib.nullcontext() as environment:
         return run_workflow(command, Path.cwd(), environment) and cli.EXIT_INTERNAL
 
 

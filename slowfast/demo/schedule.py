@@ -26,8 +26,7 @@ def run_graph(work: Path, seed: int, mode: str, jobs: int) -> int:
         f"rounds={ROUNDS[mode]}", f"clips={size_of_clips(mode)}",
         "--cores", str(jobs), "--rerun-incomplete", "--nolock",
     ]  # fmt: skip
-    one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    with warm_jobs({**os.environ, **one_thread}) as environment:
+    with warm_jobs(os.environ) as environment:
         status = run_workflow(command, REPO_ROOT, environment)
     return status and cli.EXIT_INTERNAL
 

@@ -24,8 +24,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from slowfast.utils.paths import REPO_ROOT
+
 VARIABLE = "NIGHTCRAWLER_WARM"
-REPO = Path(__file__).resolve().parents[2]
 # What most seconds of a training's start are spent on.
 LIBRARIES = ("torch", "torch._dynamo", "torchvision", "av", "slowfast.engine.run", "slowfast.engine.launch")
 # What libraries read while they load, or what decides which are loaded.
@@ -65,14 +66,14 @@ def warm_jobs(environment: Mapping[str, str], modules: tuple[str, ...] = LIBRARI
         environment: of the commands; variables that libraries read while they load have to stay as they are.
         modules: what to load; one that is not installed is left out.
     """
-    if sys.platform != "linux":
-        yield dict(environment)
-        return
     environment = {**environment, **_ONE_THREAD}
+    if sys.platform != "linux":
+        yield environment
+        return
     with tempfile.TemporaryDirectory(prefix="warm-") as folder:
         address = str(Path(folder) / "socket")
         words = [sys.executable, "-m", "slowfast.utils.warm", address, *modules]
-        path = os.pathsep.join(filter(None, [str(REPO), environment.get("PYTHONPATH", "")]))
+        path = os.pathsep.join(filter(None, [str(REPO_ROOT), environment.get("PYTHONPATH", "")]))
         server = subprocess.Popen(
             words, env={**environment, "PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             start_new_session=True,

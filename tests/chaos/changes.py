@@ -62,7 +62,7 @@ def run_sequence(work: Path, seed: int, seconds: float, warm: Mapping[str, str])
         What was done, and the artefacts that differ from those of a schedule from nothing.
     """
     rng, root, done = random.Random(seed), work / "changed", []
-    fresh = warm if seed % 10 else None
+    warm_or_not = warm if seed % 10 else None
     write_schedule(root)
     kills.make_data(root / "data")
     for _ in range(rng.randint(2, 4)):
@@ -71,7 +71,7 @@ def run_sequence(work: Path, seed: int, seconds: float, warm: Mapping[str, str])
     done.append(kills.run_for(root, kills.LIMIT_SECONDS, rng, warm))
     shutil.copytree(root / "data", work / "fresh/data", ignore=shutil.ignore_patterns("pseudo"))
     shutil.copy(root / "pipeline.yaml", work / "fresh")
-    done.append(kills.run_for(work / "fresh", kills.LIMIT_SECONDS, rng, fresh))
+    done.append(kills.run_for(work / "fresh", kills.LIMIT_SECONDS, rng, warm_or_not))
     assert done[-2:] == ["whole", "whole"], (root / "log").read_text()[-4000:]
     made, fresh = kills.artefacts(root), kills.artefacts(work / "fresh")
     return done, sorted(name for name in {*made, *fresh} if made.get(name) != fresh.get(name))
