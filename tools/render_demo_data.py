@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from slowfast.demo.dataset import ACTIONS, OTHER, make_dataset
+from slowfast.demo.night import NIGHTS
 from slowfast.utils import cli
 
 
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--other-motions", action="store_true", help="24 other motions in normal light, for pre-training"
     )
+    parser.add_argument("--night", choices=tuple(NIGHTS), default="camera", help="how clips become dark (camera)")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="processes (default 2)")
     arguments = parser.parse_args()
     started = time.monotonic()
@@ -32,6 +34,7 @@ def main() -> None:
         seed=arguments.seed,
         mode=arguments.mode,
         kind=OTHER if arguments.other_motions else ACTIONS,
+        night=arguments.night,
         workers=arguments.workers,
     )
     clips = sum(split["clips"] for split in manifest["splits"].values())

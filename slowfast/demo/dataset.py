@@ -18,8 +18,8 @@ import numpy as np
 from slowfast.demo.clip import DARK_DOMAIN, FPS, HEIGHT, LIGHT_DOMAIN, MOST_FRAMES, WIDTH, WILD_DOMAIN, render_clip
 from slowfast.demo.encoding import write_h264
 from slowfast.demo.motions import ARID_MOTIONS
+from slowfast.demo.night import NIGHTS
 from slowfast.demo.other_motions import OTHER_MOTIONS
-from slowfast.transforms.darken import darken, random_darkening
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import atomic_write, write_json, write_text
 from slowfast.utils.progress import Progress
@@ -46,14 +46,14 @@ class Split:
 
 @dataclass(frozen=True)
 class ClipJob:
-    """One clip to render."""
+    """One clip to render; `night` names its way of being dark (`NIGHTS`), empty for a light one."""
 
     path: str
     seed: int
     split: str
     index: int
     motion: str
-    dark: bool
+    night: str
 
 
 def splits_of(mode: str, kind: str) -> tuple[Split, ...]:
@@ -109,14 +109,14 @@ def render_job(job: ClipJob) -> np.ndarray:
     rng = np.random.default_rng([job.seed, zlib.crc32(job.split.encode()), job.index, GENERATOR_VERSION])
     motion = {**ARID_MOTIONS, **OTHER_MOTIONS}[job.motion]
     light = WILD_DOMAIN if job.motion in OTHER_MOTIONS else LIGHT_DOMAIN
-    frames_THWC = render_clip(rng, motion, DARK_DOMAIN if job.dark else light)
-    return darken(frames_THWC, random_darkening(frames_THWC, rng), rng) if job.dark else frames_THWC
+    frames_THWC = render_clip(rng, motion, DARK_DOMAIN if job.night else light)
+    return NIGHTS[job.night](frames_THWC, rng) if job.night else frames_THWC
 
 
 def write_jobs(jobs: list[ClipJob]) -> int:
     """Render and write some clips; returns their number."""
     for job in jobs:
-        write_h264(job.path, render_job(job), fps=FPS, crf=DARK_CRF if job.dark else LIGHT_CRF)
+        write_h264(job.path, render_job(job), fps=FPS, crf=DARK_CRF if job.night else LIGHT_CRF)
     return len(jobs)
 
 
@@ -154,13 +154,16 @@ def check_folder(output: Path, parameters: dict) -> bool:
     return False
 
 
-def parameters_of(seed: int, mode: str, kind: str = ACTIONS) -> dict:
+def parameters_of(seed: int, mode: str, kind: str = ACTIONS, night: str = "camera") -> dict:
     """Return what the clips depend on, as a manifest records it."""
     clips = {split.name: split.clips for split in splits_of(mode, kind)}
-    return {"version": GENERATOR_VERSION, "seed": seed, "mode": mode, "kind": kind, "clips": clips}
+    other = {} if night == "camera" else {"night": night}
+    return {"version": GENERATOR_VERSION, "seed": seed, "mode": mode, "kind": kind, "clips": clips, **other}
 
 
-def make_dataset(output: Path, *, seed: int, mode: str = "quick", kind: str = ACTIONS, workers: int = 2) -> dict:
+def make_dataset(
+    output: Path, *, seed: int, mode: str = "quick", kind: str = ACTIONS, night: str = "camera", workers: int = 2
+) -> dict:
     """Render the clips and write the lists; an interrupted call is taken up again, a finished one is kept.
 
     Args:
@@ -168,12 +171,13 @@ def make_dataset(output: Path, *, seed: int, mode: str = "quick", kind: str = AC
         seed: everything depends on it.
         mode: `first`, `quick` or `full`.
         kind: `actions` (the 11 classes, light and dark) or `other_motions` (24 other classes, light).
+        night: how clips become dark, one of `NIGHTS`.
         workers: number of processes; the files do not depend on it.
 
     Returns:
         The manifest.
     """
-    parameters = parameters_of(seed, mode, kind)
+    parameters = parameters_of(seed, mode, kind, night)
     if check_folder(output, parameters):
         return json.loads((output / MANIFEST).read_text(encoding="utf-8"))
     output.mkdir(parents=True, exist_ok=True)
@@ -182,7 +186,9 @@ def make_dataset(output: Path, *, seed: int, mode: str = "quick", kind: str = AC
     splits = splits_of(mode, kind)
     rows = {split.name: list(_rows(seed, split, classes)) for split in splits}
     jobs = [
-        ClipJob(str(output / split.folder / name), seed, f"{kind}/{split.name}", index, classes[label], split.dark)
+        ClipJob(
+            str(output / split.folder / name), seed, f"{kind}/{split.name}", index, classes[label], night * split.dark
+        )
         for split in splits
         for index, (name, label) in enumerate(rows[split.name])
     ]

@@ -135,11 +135,21 @@ def shot_noise(electrons: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         Counts as float32; the exact distribution up to `EXACT_ELECTRONS` (by inverse transform from a table, the
         mean rounded at random to its grid), the normal approximation above.
     """
-    position = np.sqrt(np.minimum(electrons, EXACT_ELECTRONS) / EXACT_ELECTRONS) * (_GRID - 1)
+    # In place where it can be: of the time of a clip most goes into moving arrays.
+    position = np.minimum(electrons, np.float32(EXACT_ELECTRONS))
+    position /= np.float32(EXACT_ELECTRONS)
+    np.sqrt(position, out=position)
+    position *= np.float32(_GRID - 1)
     random = rng.integers(0, 1 << 32, electrons.shape, dtype=np.uint32)
-    dither = (random >> 16).astype(np.float32) * np.float32(1 / 65536)
-    cell = np.minimum((position + dither).astype(np.int32), _GRID - 1)
-    counts = _poisson_quantiles()[cell * _QUANTILES + (random & (_QUANTILES - 1)).astype(np.int32)]
+    dither = (random >> 16).astype(np.float32)
+    dither *= np.float32(1 / 65536)
+    position += dither
+    cell = position.astype(np.int32)
+    np.minimum(cell, _GRID - 1, out=cell)
+    cell *= _QUANTILES
+    random &= _QUANTILES - 1
+    cell += random.view(np.int32)
+    counts = np.take(_poisson_quantiles(), cell)
     bright = electrons > EXACT_ELECTRONS
     if bright.any():
         means = electrons[bright]
@@ -182,11 +192,15 @@ def darken(
     if gain_HW is not None:
         light_HW = light_HW * gain_HW.astype(np.float32)
     gains = np.asarray(parameters.colour_gains, dtype=np.float32)
-    electrons = srgb_to_linear_table()[frames_THWC] * (light_HW[None, :, :, None] * (gains * white))
+    electrons = np.take(srgb_to_linear_table(), frames_THWC)
+    electrons *= light_HW[None, :, :, None] * (gains * white)
     recorded = shot_noise(electrons, rng)
-    recorded += parameters.read_noise * rng.standard_normal(recorded.shape, dtype=np.float32)
+    noise = rng.standard_normal(recorded.shape, dtype=np.float32)
+    noise *= np.float32(parameters.read_noise)
+    recorded += noise
     if parameters.row_noise > 0.0:
         rows = rng.standard_normal((frames, height, 1, 1), dtype=np.float32)
         recorded += parameters.row_noise * rows
-    scaled = recorded * np.float32(65535.0 / parameters.full_well)
-    return linear_to_srgb_table()[np.clip(scaled, 0.0, 65535.0).astype(np.uint16)]
+    recorded *= np.float32(65535.0 / parameters.full_well)
+    np.clip(recorded, 0.0, 65535.0, out=recorded)
+    return np.take(linear_to_srgb_table(), recorded.astype(np.uint16))

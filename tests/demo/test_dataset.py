@@ -158,7 +158,7 @@ def test_splits_do_not_share_clips(root):
 
 
 def test_render_job_is_independent_of_other_jobs():
-    job = dataset.ClipJob("", 0, "actions/test", 4, "Walk", dark=True)
+    job = dataset.ClipJob("", 0, "actions/test", 4, "Walk", night="camera")
     first = dataset.render_job(job)
     dataset.render_job(replace(job, index=5))
     np.testing.assert_array_equal(first, dataset.render_job(job))

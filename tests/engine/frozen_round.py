@@ -34,7 +34,7 @@ def clips(root, count):
         for place, dark in ((f"light/{motion}", False), ("dark", True)):
             path = root / place / f"{number}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
-            jobs.append(ClipJob(str(path), 0, place.split("/")[0], number, motion, dark))
+            jobs.append(ClipJob(str(path), 0, place.split("/")[0], number, motion, "camera" * dark))
     write_jobs(jobs)
     words = ["--light", root / "light", "--dark", root / "dark", "--test", root / "dark", "--output", root]
     timed([REPO / "tools/prepare_lists.py", *words, "--workers", 1])

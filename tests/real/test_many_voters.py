@@ -23,7 +23,7 @@ def clips(repo, tmp_path):
         for place, dark in ((f"light/{motion}", False), ("dark", True)):
             path = root / place / f"{number}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
-            jobs.append(ClipJob(str(path), 0, place.split("/")[0], number, motion, dark))
+            jobs.append(ClipJob(str(path), 0, place.split("/")[0], number, motion, "camera" * dark))
     write_jobs(jobs)
     folders = ["--light", root / "light", "--dark", root / "dark", "--test", root / "dark"]
     call(repo, "tools/prepare_lists.py", *folders, "--output", root, "--workers", 1)
