@@ -202,6 +202,15 @@ def test_either_class_of_a_mixed_target_counts():
     assert topk_errors(logits, torch.tensor([1, 1]))[0] == 1
 
 
+@pytest.mark.parametrize("classes", [2, 3, 11])
+def test_smoothing_alone_leaves_the_training_error_that_of_the_labels(classes):
+    logits = torch.randn(64, classes, generator=torch.Generator().manual_seed(1)) - 3.0
+    labels = torch.arange(64) % classes
+    smoothed = torch.full((64, classes), 0.1 / classes)
+    smoothed[torch.arange(64), labels] += 0.9
+    assert topk_errors(logits, smoothed)[0] == (logits.argmax(1) != labels).sum() > 0
+
+
 def late(update):
     """An update as it is on a GPU."""
     update.late = True

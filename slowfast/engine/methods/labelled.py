@@ -74,15 +74,19 @@ def topk_errors(logits_BK: torch.Tensor, target: torch.Tensor) -> tuple[torch.Te
     """Return the numbers of top-1 and top-5 errors of a batch, in double precision, where the logits are.
 
     With mixed targets (B, K) the logit of the second class of a row is added to that of the first, so that
-    either answer counts (as upstream reports its training error).
+    either answer counts (as upstream reports its training error). A row that is only smoothed has no second class;
+    upstream then adds the logit of any other one, which makes an error of many a right answer.
     """
     if target.ndim == 2:
-        top2 = target.topk(2, dim=1).indices
-        logits_BK = logits_BK.clone()
+        shares_B3, classes_B3 = target.topk(min(3, target.shape[1]), dim=1)
+        is_mixed_B = shares_B3[:, 1] > shares_B3[:, -1]
         rows = torch.arange(len(logits_BK), device=logits_BK.device)
-        logits_BK[rows, top2[:, 0]] += logits_BK[rows, top2[:, 1]]
-        logits_BK[rows, top2[:, 1]] = 0.0
-        target = top2[:, 0]
+        first_B, second_B = classes_B3[:, 0], classes_B3[:, 1]
+        logits_BK = logits_BK.clone()
+        added_B = logits_BK[rows, second_B]
+        logits_BK[rows, first_B] += torch.where(is_mixed_B, added_B, torch.zeros_like(added_B))
+        logits_BK[rows, second_B] = torch.where(is_mixed_B, torch.zeros_like(added_B), added_B)
+        target = first_B
     best = logits_BK.topk(min(5, logits_BK.shape[1]), dim=1).indices
     hits = best == target[:, None]
     return (~hits[:, :1].any(1)).sum().double(), (~hits.any(1)).sum().double()
