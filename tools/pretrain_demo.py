@@ -12,6 +12,8 @@ from slowfast.utils import cli
 from slowfast.utils.paths import repo_path
 
 REPO = Path(__file__).resolve().parents[1]
+# Epochs where they are not those of configs/demo/pretrain.yaml.
+EPOCHS = {"sf32_k700": 8}
 VOTERS = tuple(voter.name for voter in schedule_voters(repo_path("workflow/demo.yaml"))[0])
 
 
@@ -36,6 +38,7 @@ def main() -> None:
             "DATA.PATH_PREFIX": f"{args.work}/data",
             "DATA.CACHE_DIR": f"{args.work}/cache",
             "TRAIN.CHECKPOINT_FILE_PATH": "",
+            **({"SOLVER.MAX_EPOCH": str(EPOCHS[voter])} if voter in EPOCHS else {}),
         }
         options = [word for pair in settings.items() for word in pair]
         call(["tools/run_net.py", *(word for path in configs for word in ("--cfg", path)), *options])

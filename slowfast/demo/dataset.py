@@ -66,7 +66,7 @@ def splits_of(mode: str, kind: str) -> tuple[Split, ...]:
     more, all_of = {"first": 0.1, "quick": 1, "full": 2}[mode], 0.1 if mode == "first" else 1
     if kind == OTHER:
         return (
-            Split("train", "train_label.csv", "labeled_train/Train", {"full": 4800}.get(mode, 1440)),
+            Split("train", "train_label.csv", "labeled_train/Train", {"full": 9600}.get(mode, 1440)),
             Split("val_dry", "val_dry.csv", "dry_run/Validation", 240),
         )
     return (
