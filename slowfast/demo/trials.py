@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from slowfast.config.validate import parse_also
 from slowfast.demo.results import VOTERS, read_truth
 from slowfast.ensemble import load_predictions
 from slowfast.ensemble.label_free import align
@@ -26,6 +27,7 @@ from slowfast.utils.scores import probabilities
 PLUGIN = "configs/demo/trials/methods.py"
 POOL, PLAIN = "total_unlabelx8x56x1x1.pkl", "testx8x56x1x1"
 DONE = "trial.done"
+_FOLDERS = {"adapted": "exp_adapt_bn", "round_1": "round_1"}
 
 
 class Place(NamedTuple):
@@ -57,6 +59,22 @@ def training(place: Place, step: str, voter: str, out: str, options: str) -> lis
         given["TRAIN.CHECKPOINT_FILE_PATH"] = place.root / "exp_adapt_bn" / voter / "best.pyth"
     words = ["tools/run_net.py", "--plugin", PLUGIN, *configs]
     return [*words, *(str(word) for pair in given.items() for word in pair), *shlex.split(options)]
+
+
+def adapted(place: Place, plan: Mapping[str, Any], voter: str) -> list[str]:
+    """Return the words that train a voter on the light clips and adapt it.
+
+    The light clips are the same under every kind of night, so after the first one a step too small to change a weight
+    is trained from its weights, and only the statistics are new.
+    """
+    options = ""
+    if place.night != plan["nights"][0]:
+        first = place.root.parent / f"{plan['nights'][0]}-seed{place.seed}" / "exp_adapt_bn" / voter / "best.pyth"
+        options = (
+            f"TRAIN.CHECKPOINT_FILE_PATH '{first}' TRAIN.STEPS_PER_EPOCH 1 SOLVER.MAX_EPOCH 1"
+            " SOLVER.BASE_LR 1e-9 SOLVER.COSINE_END_LR 1e-10 SOLVER.WARMUP_EPOCHS 0.0"
+        )
+    return training(place, "exp_adapt_bn", voter, "exp_adapt_bn", options)
 
 
 def selection(place: Place, name: str, coverage: float) -> list[str]:
@@ -112,7 +130,7 @@ def run_place(place: Place, plan: Mapping[str, Any], environment: Mapping[str, s
     render = ["tools/render_demo_data.py", "--output", data, "--seed", str(place.seed), "--night", place.night]
     run(place.root / "rendered", render)
     run_all([
-        (place.root / "exp_adapt_bn" / voter, training(place, "exp_adapt_bn", voter, "exp_adapt_bn", ""))
+        (place.root / "exp_adapt_bn" / voter, adapted(place, plan, voter))
         for voter in VOTERS
     ])  # fmt: skip
     run(place.root / "stage1", selection(place, "stage1", 0.5))
@@ -151,12 +169,10 @@ def figures(place: Place, plan: Mapping[str, Any]) -> dict[str, tuple[Score, Sco
     """Return without and with every trial."""
     found = {}
     for name, trial in plan["trials"].items():
-        before, suffix = ("round_1", "") if trial["against"] == "round_1" else ("exp_adapt_bn", trial["against"])
-        without = score(place, plan, tested("" if suffix == "adapted" else suffix), before)
+        without = score(place, plan, tested(""), _FOLDERS[trial["against"]])
         if "tests" in trial:
-            _, _, _, statistics_of, adaptation = trial["tests"].split(":") + [""] * (5 - len(trial["tests"].split(":")))
-            parts = ("_bn-" + statistics_of if statistics_of else "") + f"_{adaptation}-train_unlabel"
-            found[name] = without, score(place, plan, tested(parts), "tested")
+            setting = parse_also(trial["tests"])
+            found[name] = without, score(place, plan, tested(f"_{setting.adapt}-train_unlabel"), "tested")
         elif "align" in trial:
             found[name] = without, score(place, plan, tested(""), "round_1", trial["align"])
         else:
