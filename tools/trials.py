@@ -13,11 +13,11 @@ from slowfast.utils import cli
 def main() -> None:
     """Run what is missing, then print or write the table."""
     parser = cli.make_parser(
-        "Run the trials of configs/demo/trials/trials.yaml and write their table between the marks of a document. "
+        "Run the trials of configs/demo/trials.yaml and write their table between the marks of a document. "
         "Stopped calls go on.",
         "python tools/trials.py --table docs/methods.md",
     )
-    parser.add_argument("--plan", default="configs/demo/trials/trials.yaml", help="what is tried (trials.yaml)")
+    parser.add_argument("--plan", default="configs/demo/trials.yaml", help="what is tried (configs/demo/trials.yaml)")
     parser.add_argument("--root", default="output/trials", help="folder of clips and runs (output/trials)")
     parser.add_argument("--jobs", type=int, default=2, help="one-thread runs at a time (2)")
     parser.add_argument("--table", metavar="MD", help="document with <!-- trials --> ... <!-- /trials -->")

@@ -1,7 +1,7 @@
 """Trials of ideas on rendered clips: the runs of every kind of night and seed, their figures, and the table of them.
 
 Truth of the dark clips only measures here; nothing is chosen with it. A run that is done is marked in its folder, so
-that a stopped call goes on. `configs/demo/trials/trials.yaml` says what is tried.
+that a stopped call goes on. `configs/demo/trials.yaml` says what is tried.
 """
 
 import json
@@ -24,7 +24,6 @@ from slowfast.utils.errors import InputError
 from slowfast.utils.paths import REPO_ROOT
 from slowfast.utils.scores import probabilities
 
-PLUGIN = "configs/demo/trials/methods.py"
 POOL, PLAIN = "total_unlabelx8x56x1x1.pkl", "testx8x56x1x1"
 DONE = "trial.done"
 _FOLDERS = {"adapted": "exp_adapt_bn", "round_1": "round_1"}
@@ -57,7 +56,7 @@ def training(place: Place, step: str, voter: str, out: str, options: str) -> lis
     given |= {"DATA.CACHE_DIR": place.root / "cache", "RNG_SEED": place.seed}
     if step != "exp_adapt_bn":
         given["TRAIN.CHECKPOINT_FILE_PATH"] = place.root / "exp_adapt_bn" / voter / "best.pyth"
-    words = ["tools/run_net.py", "--plugin", PLUGIN, *configs]
+    words = ["tools/run_net.py", *configs]
     return [*words, *(str(word) for pair in given.items() for word in pair), *shlex.split(options)]
 
 
@@ -77,13 +76,13 @@ def adapted(place: Place, plan: Mapping[str, Any], voter: str) -> list[str]:
     return training(place, "exp_adapt_bn", voter, "exp_adapt_bn", options)
 
 
-def selection(place: Place, name: str, coverage: float) -> list[str]:
-    """Return the words that choose the labels of round 1."""
+def selection(place: Place) -> list[str]:
+    """Return the words that choose the labels of round 1, half of the pool."""
     files = [str(place.root / "exp_adapt_bn" / voter / POOL) for voter in VOTERS]
     data = place.root / "data"
     return [
         "gen_pseudo_tools/select_pseudo_labels.py", "--predictions", *files, "--list", str(data / "total_unlabel.csv"),
-        "--coverage", str(coverage), "--output", str(data / "pseudo" / f"{name}.csv"),
+        "--coverage", "0.5", "--output", str(data / "pseudo" / "stage1.csv"),
     ]  # fmt: skip
 
 
@@ -97,7 +96,7 @@ def trial_runs(place: Place, plan: Mapping[str, Any]) -> Iterator[tuple[Path, li
         also = f'TRAIN.ENABLE False TEST.DATA_SELECT test TEST.ALSO "{tests}"'
         yield place.root / "tested" / voter, training(place, "exp_pseudo_stage1", voter, "tested", also)
         for name, trial in steps.items():
-            table = "" if "mean_teacher" in trial["opts"] else f"pseudo/{trial.get('table', 'stage1')}.csv"
+            table = "" if "mean_teacher" in trial["opts"] else "pseudo/stage1.csv"
             labels = f"DATA.PSEUDO_CSV '{table}'" if trial["step"] != "exp_adapt_bn" else ""
             options = f"{plain} {labels} {trial['opts']}"
             yield place.root / name / voter, training(place, trial["step"], voter, name, options)
@@ -133,8 +132,7 @@ def run_place(place: Place, plan: Mapping[str, Any], environment: Mapping[str, s
         (place.root / "exp_adapt_bn" / voter, adapted(place, plan, voter))
         for voter in VOTERS
     ])  # fmt: skip
-    run(place.root / "stage1", selection(place, "stage1", 0.5))
-    run(place.root / "whole1", selection(place, "whole1", 1.0))
+    run(place.root / "stage1", selection(place))
     run_all(list(trial_runs(place, plan)))
 
 

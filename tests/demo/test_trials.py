@@ -9,7 +9,7 @@ from slowfast.demo.night import NIGHTS, pool_of_light
 from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.utils.paths import repo_path
 
-PLAN = yaml.safe_load(repo_path("configs/demo/trials/trials.yaml").read_text(encoding="utf-8"))
+PLAN = yaml.safe_load(repo_path("configs/demo/trials.yaml").read_text(encoding="utf-8"))
 NAMES = [f"{index}.mp4" for index in range(8)]
 
 
