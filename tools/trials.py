@@ -19,6 +19,7 @@ def main() -> None:
     )
     parser.add_argument("--plan", default="configs/demo/trials.yaml", help="what is tried (configs/demo/trials.yaml)")
     parser.add_argument("--root", default="output/trials", help="folder of clips and runs (output/trials)")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="in place of the plan's")
     parser.add_argument("--jobs", type=int, default=2, help="one-thread runs at a time (2)")
     parser.add_argument("--table", metavar="MD", help="document with <!-- trials --> ... <!-- /trials -->")
     args = parser.parse_args()
@@ -33,6 +34,7 @@ def main() -> None:
     from slowfast.utils.warm import warm_jobs
 
     plan = yaml.safe_load(Path(repo_path(args.plan)).read_text(encoding="utf-8"))
+    plan["seeds"] = args.seeds or plan["seeds"]
     root = Path(args.root).absolute()
     started = time.monotonic()
     with warm_jobs(os.environ) as environment:
