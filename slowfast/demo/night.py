@@ -13,7 +13,7 @@ import numpy as np
 
 from slowfast.transforms.darken import DarkeningParameters, darken, metered_exposure, random_darkening
 
-# Street lamps (sodium, warm LED) are red; sensors of cheap surveillance cameras hold a tenth of a phone's charge.
+# Street lamps (sodium, warm LED) are red; a small sensor holds a fifth of the charge of `FULL_WELL_RANGE`.
 LAMP_RED, LAMP_BLUE = (1.2, 1.6), (0.45, 0.8)
 LAMP_WELL = (1000.0, 3000.0)
 # Light outside the pool, and the pool's standard deviation in picture heights.
