@@ -36,7 +36,7 @@ _ONE_THREAD = dict.fromkeys(
     ("GOTO_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-_POLL_SECONDS, _START_SECONDS = 0.02, 120.0
+_POLL_SECONDS, _SIGNAL_SECONDS, _START_SECONDS = 0.02, 0.1, 120.0
 _COLD, _TAKEN = b"c", b"t"
 
 
@@ -114,6 +114,9 @@ def hand_over() -> None:
             signal.signal(number, lambda number, _frame: link.send(bytes([number])))
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         with contextlib.suppress(OSError):
+            # In short waits: Python's part of a signal that comes just before a long one would only run after it.
+            while not select.select([link], [], [], _SIGNAL_SECONDS)[0]:
+                pass
             answer = link.recv(2, socket.MSG_WAITALL)
             if len(answer) == 2:
                 _leave(*answer)
