@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from slowfast.transforms.darken import DarkeningParameters, darken, metered_exposure, random_darkening
+from slowfast.transforms.darken import READ_NOISE_RANGE, DarkeningParameters, darken, metered_exposure, random_darkening
 
 # Street lamps (sodium, warm LED) are red; a small sensor holds a fifth of the charge of `FULL_WELL_RANGE`.
 LAMP_RED, LAMP_BLUE = (1.2, 1.6), (0.45, 0.8)
@@ -30,7 +30,7 @@ def lamp(frames_THWC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     parameters = DarkeningParameters(
         exposure=metered_exposure(frames_THWC, rng),
         full_well=float(rng.uniform(*LAMP_WELL)),
-        read_noise=float(rng.uniform(0.8, 2.0)),
+        read_noise=float(rng.uniform(*READ_NOISE_RANGE)),
         colour_gains=(float(rng.uniform(*LAMP_RED)), 1.0, float(rng.uniform(*LAMP_BLUE))),
     )
     return darken(frames_THWC, parameters, rng, pool_of_light(*frames_THWC.shape[1:3], rng))

@@ -4,12 +4,11 @@ Truth of the dark clips only measures here; nothing is chosen with it. A run tha
 that a stopped call goes on. `configs/demo/trials.yaml` says what is tried.
 """
 
-import json
 import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +20,9 @@ from slowfast.demo.results import VOTERS, read_truth
 from slowfast.ensemble import load_predictions
 from slowfast.ensemble.label_free import align
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import write_json
 from slowfast.utils.paths import REPO_ROOT
-from slowfast.utils.scores import probabilities
+from slowfast.utils.scores import accuracy, probabilities
 
 POOL, PLAIN = "total_unlabelx8x56x1x1.pkl", "testx8x56x1x1"
 DONE = "trial.done"
@@ -136,45 +136,40 @@ def run_place(place: Place, plan: Mapping[str, Any], environment: Mapping[str, s
     run_all(list(trial_runs(place, plan)))
 
 
-def score(place: Place, plan: Mapping[str, Any], find: Callable[[Path], Path], folder: str, share: float = 0) -> Score:
+def score(place: Place, plan: Mapping[str, Any], folder: str, suffix: str = "", share: float = 0) -> Score:
     """Return the accuracy of one test.
 
     Args:
         place: its clips.
         plan: names the voters.
-        find: the prediction file in the folder of a voter.
         folder: of the runs.
+        suffix: what the PKL's name says of the adaptation.
         share: how far predictions are moved to equal class shares.
     """
-    truth, right, total = read_truth(place.root / "data" / "test_truth.csv"), [], 0
+    truth, each, total = read_truth(place.root / "data" / "test_truth.csv"), [], 0
     for voter in plan["voters"]:
-        found = load_predictions(find(place.root / folder / voter))
+        found = load_predictions(place.root / folder / voter / f"{PLAIN}{suffix}.pkl")
         labels = np.array([truth[name] for name in found.video_names])
         probs = probabilities(found.video_preds, found.score_kind, found.num_views)
         if share:
             probs = (1 - share) * probs + share * align(probs)
-        right.append((probs.argmax(1) == labels).mean())
+        each.append(accuracy(probs.argmax(1), labels))
         total = total + probs
-    return Score(100 * float(np.mean(right)), 100 * float((total.argmax(1) == labels).mean()))
-
-
-def tested(suffix: str) -> Callable[[Path], Path]:
-    """Return what finds a prediction file by what its name says of gamma, statistics and adaptation."""
-    return lambda folder: folder / f"{PLAIN}{suffix}.pkl"
+    return Score(float(np.mean(each)), accuracy(total.argmax(1), labels))
 
 
 def figures(place: Place, plan: Mapping[str, Any]) -> dict[str, tuple[Score, Score]]:
     """Return without and with every trial."""
     found = {}
     for name, trial in plan["trials"].items():
-        without = score(place, plan, tested(""), _FOLDERS[trial["against"]])
+        without = score(place, plan, _FOLDERS[trial["against"]])
         if "tests" in trial:
             setting = parse_also(trial["tests"])
-            found[name] = without, score(place, plan, tested(f"_{setting.adapt}-train_unlabel"), "tested")
+            found[name] = without, score(place, plan, "tested", f"_{setting.adapt}-train_unlabel")
         elif "align" in trial:
-            found[name] = without, score(place, plan, tested(""), "round_1", trial["align"])
+            found[name] = without, score(place, plan, "round_1", share=trial["align"])
         else:
-            found[name] = without, score(place, plan, tested(""), name)
+            found[name] = without, score(place, plan, name)
     return found
 
 
@@ -208,5 +203,5 @@ def measure(root: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     for place in places(root, plan):
         for name, pair in figures(place, plan).items():
             results[name][place.night].append(pair)
-    (root / "trials.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_json(root / "trials.json", results)
     return results

@@ -83,9 +83,9 @@ def topk_errors(logits_BK: torch.Tensor, target: torch.Tensor) -> tuple[torch.Te
         rows = torch.arange(len(logits_BK), device=logits_BK.device)
         first_B, second_B = classes_B3[:, 0], classes_B3[:, 1]
         logits_BK = logits_BK.clone()
-        added_B = logits_BK[rows, second_B]
-        logits_BK[rows, first_B] += torch.where(is_mixed_B, added_B, torch.zeros_like(added_B))
-        logits_BK[rows, second_B] = torch.where(is_mixed_B, torch.zeros_like(added_B), added_B)
+        moved_B = torch.where(is_mixed_B, logits_BK[rows, second_B], 0.0)
+        logits_BK[rows, first_B] += moved_B
+        logits_BK[rows, second_B] -= moved_B
         target = first_B
     best = logits_BK.topk(min(5, logits_BK.shape[1]), dim=1).indices
     hits = best == target[:, None]
