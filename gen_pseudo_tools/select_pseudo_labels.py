@@ -25,6 +25,14 @@ def share(text: str) -> float:
     return value
 
 
+def part(text: str) -> float:
+    """Return a share in (0, 1)."""
+    value = share(text)
+    if value < 1:
+        return value
+    raise argparse.ArgumentTypeError(f"{text} leaves nothing to select; give a share below 1, such as 0.2")
+
+
 def shares(text: str) -> list[float]:
     """Return the wanted class shares."""
     values = [float(part) for part in text.split(",")]
@@ -50,6 +58,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--coverage", type=share, metavar="X", help="share of the pool to keep; default: the rule's")
     parser.add_argument("--at-most", type=share, metavar="X", help="the largest coverage; --light may lower it")
     parser.add_argument("--light", metavar="PKL", nargs="+", default=[], help="voters' PKLs of held-out light clips")
+    parser.add_argument(
+        "--unknown", type=part, default=0.0, metavar="X", help="share of the pool to leave out as of no class; --light"
+    )
     parser.add_argument("--trained", metavar="CSV", help="list of the clips that were trained on, which do not count")
     parser.add_argument("--force", action="store_true", help="train the round whatever the estimate says")
     parser.add_argument(
@@ -82,7 +93,7 @@ def main() -> None:
     sources = Sources(
         predictions, tables, pool_list, args.separator, args.calibration, light, trained, args.mixed, [*votes], weights
     )
-    wish = Wish(args.rule, args.coverage, args.shares, args.sort, fixed, args.at_most, args.force)
+    wish = Wish(args.rule, args.coverage, args.shares, args.sort, fixed, args.at_most, args.force, args.unknown)
     select(sources, wish, output_path(args.output, ""))
 
 

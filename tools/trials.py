@@ -1,4 +1,4 @@
-"""Try ideas on rendered clips under two kinds of night, with three seeds each, and write the table of them."""
+"""Try ideas on rendered clips under two kinds of night and on real film, and write the table of them."""
 
 import os
 import sys
@@ -19,6 +19,7 @@ def main() -> None:
     )
     parser.add_argument("--plan", default="configs/demo/trials.yaml", help="what is tried (configs/demo/trials.yaml)")
     parser.add_argument("--root", default="output/trials", help="folder of clips and runs (output/trials)")
+    parser.add_argument("--real", type=Path, metavar="DATA", help="real clips too: a folder of tools/prepare_lists.py")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="N", help="in place of the plan's")
     parser.add_argument("--jobs", type=int, default=2, help="one-thread runs at a time (2)")
     parser.add_argument("--table", metavar="MD", help="document with <!-- trials --> ... <!-- /trials -->")
@@ -27,7 +28,8 @@ def main() -> None:
     import yaml
 
     from slowfast.demo.seeds import replace_marked
-    from slowfast.demo.trials import measure, places, run_place, table
+    from slowfast.demo.trial_figures import measure, table
+    from slowfast.demo.trials import places, run_place
     from slowfast.utils.files import write_text
     from slowfast.utils.paths import repo_path
     from slowfast.utils.progress import Progress
@@ -36,13 +38,15 @@ def main() -> None:
     plan = yaml.safe_load(Path(repo_path(args.plan)).read_text(encoding="utf-8"))
     plan["seeds"] = args.seeds or plan["seeds"]
     root = Path(args.root).absolute()
+    real = args.real.expanduser().absolute() if args.real else None
+    todo = places(root, plan, real)
     started = time.monotonic()
     with warm_jobs(os.environ) as environment:
-        progress = Progress(len(places(root, plan)), "trials: nights and seeds")
-        for place in places(root, plan):
+        progress = Progress(len(todo), "trials: kinds of clips and seeds")
+        for place in todo:
             run_place(place, plan, environment, args.jobs)
             progress.update()
-    text = table(measure(root, plan), plan)
+    text = table(measure(root, plan, real), plan)
     print(f"{text}\n{root / 'trials.json'}: {time.monotonic() - started:.0f} s")
     if args.table:
         page = Path(args.table)

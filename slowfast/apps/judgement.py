@@ -22,6 +22,10 @@ from slowfast.utils.errors import InputError
 _FEWEST = 20
 
 
+class NotHeldOut(Exception):
+    """Light clips that say nothing about a pool; the text says why."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What is selected, and what is said about it.
@@ -88,39 +92,45 @@ def judge(
     return Judgement(share, verdict, record)
 
 
-def _estimate(
-    pool: Pool, rule: str, light: Sequence[Path], trained: Sequence[Path], tables: Sequence[Path]
-) -> tuple[Estimate | None, str]:
-    """Return the estimate, or why there is none."""
+def held_out_light(pool: Pool, light: Sequence[Path], trained: Sequence[Path]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the voters' probabilities (N, K) each and the classes (N,), -1 unknown, of light clips held out.
+
+    Raises:
+        InputError: their number is not that of the voters.
+        NotHeldOut: they say nothing about the pool, with the reason.
+    """
     if not light:
-        return None, "no predictions of held-out light clips are given (--light)"
+        raise NotHeldOut("no predictions of held-out light clips are given (--light)")
     if len(light) != len(pool.voters):
         raise InputError(
             f"--light has {len(light)} files for {len(pool.voters)} voters; give one of each voter, in the same order"
         )
-    if len(light) < 2:
-        return None, "a single voter agrees with nobody"
     loaded = [load_predictions(path) for path in light]
     names = loaded[0].video_names or [str(row) for row in range(len(loaded[0].video_preds))]
     joined = list(join_voters(dict(enumerate(loaded)), names, shown(light[0])).values())
     truth_N = joined[0].video_labels
     if int((truth_N >= 0).sum()) < _FEWEST and (truth_N >= 0).any():
-        return None, f"{int((truth_N >= 0).sum())} held-out light clips are too few ({_FEWEST})"
+        raise NotHeldOut(f"{int((truth_N >= 0).sum())} held-out light clips are too few ({_FEWEST})")
     if trained and {*map(video_key, names)} == {*map(video_key, read_names(trained[0])[0])}:
-        return None, "no light clips are held out, those that were trained on say nothing"
+        raise NotHeldOut("no light clips are held out, those that were trained on say nothing")
     if not (truth_N >= 0).any():
-        return None, f"the light clips of {shown(light[0])} have no labels"
-    bound = min([1.0, *(transfer for path in tables if (transfer := _transfer(path)) is not None)])
-    probs = [clip_probabilities(voter) for voter in joined]
+        raise NotHeldOut(f"the light clips of {shown(light[0])} have no labels")
     known_N = ~np.any([voter.missing for voter in joined], axis=0)
-    return estimate(
-        pool.voters,
-        [probs_NK[known_N] for probs_NK in probs],
-        truth_N[known_N],
-        rule=rule,
-        bound=bound,
-        weights=pool.weights,
-    ), ""
+    return [clip_probabilities(voter)[known_N] for voter in joined], truth_N[known_N]
+
+
+def _estimate(
+    pool: Pool, rule: str, light: Sequence[Path], trained: Sequence[Path], tables: Sequence[Path]
+) -> tuple[Estimate | None, str]:
+    """Return the estimate, or why there is none."""
+    if light and len(light) == len(pool.voters) == 1:
+        return None, "a single voter agrees with nobody"
+    try:
+        probs, truth_N = held_out_light(pool, light, trained)
+    except NotHeldOut as reason:
+        return None, str(reason)
+    bound = min([1.0, *(transfer for path in tables if (transfer := _transfer(path)) is not None)])
+    return estimate(pool.voters, probs, truth_N, rule=rule, bound=bound, weights=pool.weights), ""
 
 
 def _transfer(table: Path) -> float | None:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from slowfast.apps.judgement import judge
+from slowfast.apps.judgement import NotHeldOut, held_out_light, judge
 from slowfast.apps.stages import shown
 from slowfast.apps.thresholds import truth_of
 from slowfast.ensemble.label_free import DEFAULT_RULE, Ranking, choose, fix_rows, precision_at, rank_pool
+from slowfast.ensemble.novelty import novelty
 from slowfast.ensemble.pool import Pool, build_pool
 from slowfast.ensemble.predictions import load_predictions
 from slowfast.ensemble.provenance import check_voters, made_of_vote
@@ -75,6 +76,7 @@ class Wish:
         fixed: rows `name,label` of a person, label -1: never use.
         at_most: share of the pool up to which the estimate of precision decides; None: `coverage` or the rule does.
         force: train whatever the estimate says.
+        unknown: share of the pool that is left out since it is least like any class of the light clips.
     """
 
     rule: str = DEFAULT_RULE
@@ -84,6 +86,7 @@ class Wish:
     fixed: Sequence[Path] = field(default=())
     at_most: float | None = None
     force: bool = False
+    unknown: float = 0.0
 
 
 def read_pool(sources: Sources) -> Pool:
@@ -153,6 +156,7 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
     made_of = made_of_vote("table", files, _settings(sources, wish))
     ranking = rank_pool(pool.newest, pool.witnesses, wish.rule, wish.shares, pool.witness_weights)
     missing = np.flatnonzero(~np.isfinite(ranking.score))
+    left_out = _leave_out(ranking, pool, sources, wish.unknown)
     rows, fixed = _chosen(ranking, pool, wish, sources.separator)
     _tell(ranking, pool, rows, missing)
     if not wish.sort:
@@ -173,6 +177,7 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
         "kept": len(rows),
         "kept_per_class": np.bincount(ranking.labels[rows], minlength=classes).tolist(),
         "without_scores": len(missing),
+        **left_out,
         "output": {"path": shown(output), "sha256": sha256_of(output)},
     }
     write_json(output.with_suffix(".json"), record)
@@ -183,13 +188,29 @@ def select(sources: Sources, wish: Wish, output: Path) -> None:
 
 def _settings(sources: Sources, wish: Wish) -> dict[str, object]:
     """Return what a table depends on besides its files."""
-    wished = {name: value for name, value in vars(wish).items() if name != "fixed"}
+    wished = {name: value for name, value in vars(wish).items() if name != "fixed" and (name != "unknown" or value)}
     return {**wished, **_weights(sources), "calibration": sources.calibration, "separator": sources.separator}
 
 
 def _weights(sources: Sources) -> dict[str, dict[str, float]]:
     """Return the weights of voters that have names."""
     return {"weights": dict(zip(sources.voters, sources.weights))} if sources.voters else {}
+
+
+def _leave_out(ranking: Ranking, pool: Pool, sources: Sources, share: float) -> dict[str, int]:
+    """Take the clips that are least like any class of the light clips out of a ranking; return how many, by why."""
+    if not share:
+        return {}
+    try:
+        light, truth_N = held_out_light(pool, sources.light, sources.trained)
+    except NotHeldOut as reason:
+        raise InputError(f"--unknown compares the pool with held-out light clips: {reason}") from None
+    far_N = novelty(pool.voters, light, truth_N, pool.temperatures)
+    order = np.argsort(-np.where(np.isfinite(far_N), far_N, -np.inf), kind="stable")
+    rows = order[: round(share * int(np.isfinite(far_N).sum()))]
+    ranking.score[rows] = ranking.confidence[rows] = -np.inf
+    print(f"left out {len(rows)} clips that are least like any class of the light clips (--unknown {share:g})")
+    return {"unknown": len(rows)}
 
 
 def _chosen(

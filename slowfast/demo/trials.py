@@ -1,105 +1,180 @@
-"""Trials of ideas on rendered clips: the runs of every kind of night and seed, their figures, and the table of them.
+"""Trials of ideas: their runs on rendered clips of every kind of night, on real film, and for every seed.
 
 Truth of the dark clips only measures here; nothing is chosen with it. A run that is done is marked in its folder, so
-that a stopped call goes on. `configs/demo/trials.yaml` says what is tried.
+that a stopped call goes on. `configs/demo/trials.yaml` says what is tried, `slowfast.demo.trial_figures` what came out.
 """
 
 import shlex
-import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from slowfast.config.validate import parse_also
-from slowfast.demo.results import VOTERS, read_truth
-from slowfast.ensemble import load_predictions
-from slowfast.ensemble.label_free import align
+from slowfast.demo.night import NIGHTS
+from slowfast.demo.results import VOTERS
+from slowfast.engine.checkpoint import load_checkpoint, save_checkpoint
 from slowfast.utils.errors import InputError
-from slowfast.utils.files import write_json
 from slowfast.utils.paths import REPO_ROOT
-from slowfast.utils.scores import accuracy, probabilities
 
-POOL, PLAIN = "total_unlabelx8x56x1x1.pkl", "testx8x56x1x1"
+REAL = "real"
+POOL = "total_unlabelx8x56x1x1"
 DONE = "trial.done"
-_FOLDERS = {"adapted": "exp_adapt_bn", "round_1": "round_1"}
+FOLDERS = {"adapted": "exp_adapt_bn", "round_1": "round_1"}
+Run = tuple[Path, list[str]]
 
 
 class Place(NamedTuple):
-    """The folder of one kind of night and seed."""
+    """The folder of one kind of clips and one seed: a night of `NIGHTS`, or real film whose dark labels nobody has."""
 
     root: Path
     night: str
     seed: int
+    data: Path
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the clips are real film."""
+        return self.night == REAL
+
+    @property
+    def kind(self) -> str:
+        """The kind of clips as a plan names it: `real` or `rendered`."""
+        return REAL if self.is_real else "rendered"
+
+    @property
+    def split(self) -> str:
+        """The tested split; the pool where no test set has labels."""
+        return "total_unlabel" if self.is_real else "test"
+
+    @property
+    def labels(self) -> Path:
+        """The table of round 1's labels, which does not lie among the clips of a user."""
+        return self.root / "data" / "pseudo" / "stage1.csv"
 
 
-class Score(NamedTuple):
-    """Top-1 accuracy on the test clips in percent: mean of the networks, and of their vote with equal weights."""
+def places(root: Path, plan: Mapping[str, Any], real: Path | None = None) -> list[Place]:
+    """Return the folders of a plan.
 
-    mean: float
-    vote: float
+    Args:
+        root: of all of them.
+        plan: its `seeds` and `nights`.
+        real: data folder of real clips, as `tools/prepare_lists.py` makes it.
 
-
-def places(root: Path, plan: Mapping[str, Any]) -> list[Place]:
-    """Return the folders of a plan."""
-    return [Place(root / f"{night}-seed{seed}", night, seed) for seed in plan["seeds"] for night in plan["nights"]]
+    Raises:
+        InputError: the data folder has no data.yaml, or a night is not known.
+    """
+    unknown = set(plan["nights"]) - set(NIGHTS)
+    if unknown:
+        raise InputError(f"nights: {', '.join(sorted(unknown))} is not one of {', '.join(NIGHTS)}")
+    if real is not None and not (real / "data.yaml").is_file():
+        raise InputError(f"{real} has no data.yaml; make it with tools/prepare_lists.py")
+    found = []
+    for seed in plan["seeds"]:
+        for night in plan["nights"]:
+            folder = root / f"{night}-seed{seed}"
+            found.append(Place(folder, night, seed, folder / "data"))
+        if real is not None:
+            found.append(Place(root / f"{REAL}-seed{seed}", REAL, seed, real))
+    return found
 
 
 def training(place: Place, step: str, voter: str, out: str, options: str) -> list[str]:
     """Return the words of a training (or of a test alone, as the options say)."""
-    configs = ["--cfg", f"configs/demo/models/{voter}.yaml", "--cfg", f"configs/demo/quick/{step}.yaml"]
-    given = {"OUTPUT_DIR": place.root / out / voter, "DATA.PATH_PREFIX": place.root / "data"}
-    given |= {"DATA.CACHE_DIR": place.root / "cache", "RNG_SEED": place.seed}
+    configs = [f"configs/demo/models/{voter}.yaml"]
+    given = {"OUTPUT_DIR": place.root / out / voter, "RNG_SEED": place.seed}
+    if place.is_real:
+        configs += [str(place.data / "data.yaml"), f"configs/real_small/{step}.yaml"]
+        given["DATA.CACHE_DIR"] = place.root.parent / "real-cache"
+    else:
+        configs += [f"configs/demo/quick/{step}.yaml"]
+        given |= {"DATA.PATH_PREFIX": place.data, "DATA.CACHE_DIR": place.root / "cache"}
     if step != "exp_adapt_bn":
         given["TRAIN.CHECKPOINT_FILE_PATH"] = place.root / "exp_adapt_bn" / voter / "best.pyth"
-    words = ["tools/run_net.py", *configs]
+    words = ["tools/run_net.py", *(word for config in configs for word in ("--cfg", config))]
     return [*words, *(str(word) for pair in given.items() for word in pair), *shlex.split(options)]
 
 
-def adapted(place: Place, plan: Mapping[str, Any], voter: str) -> list[str]:
+def adaptation(place: Place, plan: Mapping[str, Any], voter: str, out: str = "exp_adapt_bn", options: str = "") -> list:
     """Return the words that train a voter on the light clips and adapt it.
 
     The light clips are the same under every kind of night, so after the first one a step too small to change a weight
     is trained from its weights, and only the statistics are new.
     """
-    options = ""
-    if place.night != plan["nights"][0]:
-        first = place.root.parent / f"{plan['nights'][0]}-seed{place.seed}" / "exp_adapt_bn" / voter / "best.pyth"
-        options = (
-            f"TRAIN.CHECKPOINT_FILE_PATH '{first}' TRAIN.STEPS_PER_EPOCH 1 SOLVER.MAX_EPOCH 1"
+    if not place.is_real and place.night != plan["nights"][0]:
+        first = place.root.parent / f"{plan['nights'][0]}-seed{place.seed}" / out / voter / "best.pyth"
+        options += (
+            f" TRAIN.CHECKPOINT_FILE_PATH '{first}' TRAIN.STEPS_PER_EPOCH 1 SOLVER.MAX_EPOCH 1"
             " SOLVER.BASE_LR 1e-9 SOLVER.COSINE_END_LR 1e-10 SOLVER.WARMUP_EPOCHS 0.0"
         )
-    return training(place, "exp_adapt_bn", voter, "exp_adapt_bn", options)
+    return training(place, "exp_adapt_bn", voter, out, options)
 
 
-def selection(place: Place) -> list[str]:
-    """Return the words that choose the labels of round 1, half of the pool."""
-    files = [str(place.root / "exp_adapt_bn" / voter / POOL) for voter in VOTERS]
-    data = place.root / "data"
+def selection(place: Place, plan: Mapping[str, Any]) -> list[str]:
+    """Return the words that choose the labels of round 1."""
+    files = [str(place.root / "exp_adapt_bn" / voter / f"{POOL}.pkl") for voter in VOTERS]
     return [
-        "gen_pseudo_tools/select_pseudo_labels.py", "--predictions", *files, "--list", str(data / "total_unlabel.csv"),
-        "--coverage", "0.5", "--output", str(data / "pseudo" / "stage1.csv"),
+        "gen_pseudo_tools/select_pseudo_labels.py", "--predictions", *files,
+        "--list", str(place.data / "total_unlabel.csv"),
+        "--coverage", str(plan["coverage"][place.kind]), "--output", str(place.labels),
     ]  # fmt: skip
 
 
-def trial_runs(place: Place, plan: Mapping[str, Any]) -> Iterator[tuple[Path, list[str]]]:
+def tests_of(place: Place, trial: Mapping[str, Any]) -> list[str]:
+    """Return the entries of TEST.ALSO that a trial of the adapted networks needs; the first one counts."""
+    if "gammas" in trial:
+        splits = dict.fromkeys((place.split, "total_unlabel"))
+        return [f"{split}:1x1:{gamma}:train_unlabel" for gamma in trial["gammas"] for split in splits]
+    return [f"{place.split}:{trial['tests']}"] if "tests" in trial else []
+
+
+def made_at(place: Place, trial: Mapping[str, Any]) -> bool:
+    """Return whether a trial is made at a place; `only` names the one kind of clips on which some are."""
+    return trial.get("only", place.kind) == place.kind
+
+
+def trial_runs(place: Place, plan: Mapping[str, Any]) -> Iterator[Run]:
     """Yield folder and words of all runs of one place that need the adapted networks and their labels."""
-    plain = "TEST.DATA_SELECT test TEST.ALSO []"
-    tests = [trial["tests"] for trial in plan["trials"].values() if "tests" in trial]
-    steps = {name: trial for name, trial in plan["trials"].items() if "step" in trial}
-    steps["round_1"] = {"step": "exp_pseudo_stage1", "opts": ""}
+    trials = {name: trial for name, trial in plan["trials"].items() if made_at(place, trial)}
+    plain = f"TEST.DATA_SELECT {place.split} TEST.ALSO []"
+    tests = [test for trial in trials.values() for test in tests_of(place, trial)]
+    steps = {"round_1": {"step": "exp_pseudo_stage1"}} | {key: it for key, it in trials.items() if "step" in it}
     for voter in plan["voters"]:
-        also = f'TRAIN.ENABLE False TEST.DATA_SELECT test TEST.ALSO "{tests}"'
+        also = f'TRAIN.ENABLE False TEST.DATA_SELECT {place.split} TEST.ALSO "{tests}"'
         yield place.root / "tested" / voter, training(place, "exp_pseudo_stage1", voter, "tested", also)
         for name, trial in steps.items():
-            table = "" if "mean_teacher" in trial["opts"] else "pseudo/stage1.csv"
-            labels = f"DATA.PSEUDO_CSV '{table}'" if trial["step"] != "exp_adapt_bn" else ""
-            options = f"{plain} {labels} {trial['opts']}"
-            yield place.root / name / voter, training(place, trial["step"], voter, name, options)
+            options = f"{plain} {trial.get('opts', '')}"
+            if trial["step"] == "exp_adapt_bn":
+                yield place.root / name / voter, adaptation(place, plan, voter, name, options)
+                continue
+            table = f"DATA.PSEUDO_CSV '{place.labels}'" if trial.get("labels", True) else "DATA.PSEUDO_CSV ''"
+            yield place.root / name / voter, training(place, trial["step"], voter, name, f"{table} {options}")
+
+
+def averages(place: Place, plan: Mapping[str, Any]) -> Iterator[Run]:
+    """Average weights of finished runs, and yield folder and words of their tests with statistics of the pool."""
+    for name, trial in plan["trials"].items():
+        if "average" in trial and made_at(place, trial):
+            for voter in plan["voters"]:
+                path = place.root / name / voter / "average.pyth"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                average_weights([place.root / FOLDERS[of] / voter / "best.pyth" for of in trial["average"]], path)
+                options = (
+                    f"TRAIN.ENABLE False TEST.CHECKPOINT_FILE_PATH '{path}' TEST.DATA_SELECT {place.split}"
+                    f" TEST.ALSO \"['{place.split}:1x1::train_unlabel']\""
+                )
+                yield path.parent, training(place, "exp_pseudo_stage1", voter, name, options)
+
+
+def average_weights(paths: Sequence[Path], output: Path) -> None:
+    """Write the mean of the weights of checkpoints; what is no floating-point number is that of the last one."""
+    states = [load_checkpoint(path)["model_state"] for path in paths]
+    mean = {
+        name: sum(state[name] for state in states) / len(states) if tensor.is_floating_point() else tensor
+        for name, tensor in states[-1].items()
+    }
+    save_checkpoint(output, {"model_state": mean})
 
 
 def run_place(place: Place, plan: Mapping[str, Any], environment: Mapping[str, str], jobs: int) -> None:
@@ -120,88 +195,18 @@ def run_place(place: Place, plan: Mapping[str, Any], environment: Mapping[str, s
             raise InputError(f"{folder / 'trial.log'}: this run of the trials failed; mend its cause and call again")
         (folder / DONE).touch()
 
-    def run_all(runs: list[tuple[Path, list[str]]]) -> None:
+    def run_all(runs: list[Run]) -> None:
         with ThreadPoolExecutor(jobs) as pool:
             for _ in pool.map(lambda pair: run(*pair), runs):
                 pass
 
-    data = str(place.root / "data")
-    render = ["tools/render_demo_data.py", "--output", data, "--seed", str(place.seed), "--night", place.night]
-    run(place.root / "rendered", render)
+    if not place.is_real:
+        render = ["--output", str(place.data), "--seed", str(place.seed), "--night", place.night]
+        run(place.root / "rendered", ["tools/render_demo_data.py", *render])
     run_all([
-        (place.root / "exp_adapt_bn" / voter, adapted(place, plan, voter))
+        (place.root / "exp_adapt_bn" / voter, adaptation(place, plan, voter))
         for voter in VOTERS
     ])  # fmt: skip
-    run(place.root / "stage1", selection(place))
+    run(place.root / "stage1", selection(place, plan))
     run_all(list(trial_runs(place, plan)))
-
-
-def score(place: Place, plan: Mapping[str, Any], folder: str, suffix: str = "", share: float = 0) -> Score:
-    """Return the accuracy of one test.
-
-    Args:
-        place: its clips.
-        plan: names the voters.
-        folder: of the runs.
-        suffix: what the PKL's name says of the adaptation.
-        share: how far predictions are moved to equal class shares.
-    """
-    truth, each, total = read_truth(place.root / "data" / "test_truth.csv"), [], 0
-    for voter in plan["voters"]:
-        found = load_predictions(place.root / folder / voter / f"{PLAIN}{suffix}.pkl")
-        labels = np.array([truth[name] for name in found.video_names])
-        probs = probabilities(found.video_preds, found.score_kind, found.num_views)
-        if share:
-            probs = (1 - share) * probs + share * align(probs)
-        each.append(accuracy(probs.argmax(1), labels))
-        total = total + probs
-    return Score(float(np.mean(each)), accuracy(total.argmax(1), labels))
-
-
-def figures(place: Place, plan: Mapping[str, Any]) -> dict[str, tuple[Score, Score]]:
-    """Return without and with every trial."""
-    found = {}
-    for name, trial in plan["trials"].items():
-        without = score(place, plan, _FOLDERS[trial["against"]])
-        if "tests" in trial:
-            setting = parse_also(trial["tests"])
-            found[name] = without, score(place, plan, "tested", f"_{setting.adapt}-train_unlabel")
-        elif "align" in trial:
-            found[name] = without, score(place, plan, "round_1", share=trial["align"])
-        else:
-            found[name] = without, score(place, plan, name)
-    return found
-
-
-def table(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """Return the trials as a Markdown table.
-
-    Args:
-        results: per trial and night a list of (without, with), one for each seed.
-        plan: says what was tried.
-    """
-    nights = plan["nights"]
-    head = " | ".join(f"{night}: mean network | {night}: vote" for night in nights)
-    lines = [f"| trial | {head} | wins |", "|---|" + "---|" * (2 * len(nights) + 1)]
-    for name, trial in plan["trials"].items():
-        cells, wins = [], True
-        for night in nights:
-            for field in Score._fields:
-                pairs = [(Score(*a), Score(*b)) for a, b in results[name][night]]
-                gains = [getattr(b, field) - getattr(a, field) for a, b in pairs]
-                without = statistics.mean(getattr(a, field) for a, _ in pairs)
-                gain, deviation = statistics.mean(gains), statistics.stdev(gains) if len(gains) > 1 else 0.0
-                wins &= gain > deviation
-                cells.append(f"{without:.1f} {gain:+.1f} ± {deviation:.1f}")
-        lines.append(f"| {trial['what']} | {' | '.join(cells)} | {'yes' if wins else 'no'} |")
-    return "\n".join(lines)
-
-
-def measure(root: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures of all places, by trial and night, and write them as `trials.json`."""
-    results: dict[str, Any] = {name: {night: [] for night in plan["nights"]} for name in plan["trials"]}
-    for place in places(root, plan):
-        for name, pair in figures(place, plan).items():
-            results[name][place.night].append(pair)
-    write_json(root / "trials.json", results)
-    return results
+    run_all(list(averages(place, plan)))

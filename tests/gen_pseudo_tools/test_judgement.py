@@ -89,3 +89,54 @@ def test_light_files_belong_to_the_voters(world, run_tool, tmp_path):
     light, *_ = world("light", 0.8, 40, 2)
     result = run_tool(TOOL, "--predictions", *pool, "--light", *light[:2], "--output", tmp_path / "t.csv")
     assert result.code == 2 and "--light has 2 files for 3 voters" in result.err
+
+
+@pytest.fixture
+def open_pool(kit, tmp_path):
+    """Voters' files of 120 clips they know and 30 of no class, of which they say anything, and of light clips."""
+    rng = np.random.default_rng(5)
+    light_N = np.arange(60) % CLASSES
+    truth_N = np.concatenate([rng.integers(0, CLASSES, 120), np.full(30, -1)])
+
+    def write(place, label_N, seen_N):
+        names = [f"{row}.mp4" for row in range(len(label_N))]
+        more = {"video_names": names, "video_labels": seen_N, "score_kind": "logits"}
+        logits = 3.0 * np.eye(CLASSES + 1)[label_N][:, :CLASSES]
+        noise = [0.2 * rng.random(logits.shape) for _ in range(3)]
+        return [kit.write_pkl(tmp_path / place / f"{row}.pkl", logits + add, **more) for row, add in enumerate(noise)]
+
+    return write("pool", truth_N, np.full(150, -1)), write("light", light_N, light_N)
+
+
+def test_clips_of_no_class_are_left_out(open_pool, run_tool, tmp_path):
+    pool, light = open_pool
+    _, record = call(run_tool, tmp_path, pool, light, "--coverage", 1)
+    assert record["kept"] == 150 and "unknown" not in record
+    said, record = call(run_tool, tmp_path, pool, light, "--coverage", 1, "--unknown", 0.2)
+    kept = {row.split(",")[0] for row in (tmp_path / "t.csv").read_text().split()}
+    assert record["kept"] == 120 and record["unknown"] == 30 and kept == {f"{row}.mp4" for row in range(120)}
+    assert "left out 30 clips that are least like any class of the light clips (--unknown 0.2)" in said
+
+
+def test_a_person_knows_better_what_a_clip_shows(open_pool, run_tool, tmp_path):
+    pool, light = open_pool
+    (tmp_path / "fixed.csv").write_text("149.mp4,2\n")
+    options = ("--coverage", 0.5, "--unknown", 0.2, "--fixed", tmp_path / "fixed.csv")
+    call(run_tool, tmp_path, pool, light, *options)
+    rows = [row.split(",")[:2] for row in (tmp_path / "t.csv").read_text().split()]
+    assert ["149.mp4", "2"] in rows and not {f"{row}.mp4" for row in range(120, 149)} & {name for name, _ in rows}
+
+
+@pytest.mark.parametrize("share, text", [(1, "leaves nothing to select"), (-0.1, "not a share")])
+def test_a_share_that_cannot_be_left_out(open_pool, run_tool, tmp_path, share, text):
+    pool, light = open_pool
+    words = ("--predictions", *pool, "--light", *light, "--output", tmp_path / "t.csv", f"--unknown={share}")
+    result = run_tool(TOOL, *words)
+    assert result.code == 2 and text in result.err
+
+
+def test_what_is_of_no_class_is_told_by_light_clips_alone(open_pool, run_tool, tmp_path):
+    pool, light = open_pool
+    result = run_tool(TOOL, "--predictions", *pool, "--output", tmp_path / "t.csv", "--unknown", 0.2)
+    assert result.code and "--unknown compares the pool with held-out light clips: no predictions" in result.err
+    assert not (tmp_path / "t.csv").exists()
