@@ -45,7 +45,7 @@ def measured(place: Place, names: Sequence[str], voters: Sequence[np.ndarray]) -
 
 
 def figures(place: Place, plan: Mapping[str, Any]) -> dict[str, tuple[Figures, Figures]]:
-    """Return without and with every trial that is made at a place and can be judged there."""
+    """Return without and with every trial that is made at a place."""
     plain = f"{place.split}x8x56x1x1"
 
     def score(folder: str, suffix: str = "", share: float = 0) -> Figures:
@@ -54,8 +54,7 @@ def figures(place: Place, plan: Mapping[str, Any]) -> dict[str, tuple[Figures, F
 
     found = {}
     for name, trial in plan["trials"].items():
-        # A gamma that is chosen by agreement cannot be judged by it.
-        if not made_at(place, trial) or ("gammas" in trial and place.is_real):
+        if not made_at(place, trial):
             continue
         without = score(FOLDERS[trial["against"]])
         if "gammas" in trial:

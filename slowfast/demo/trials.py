@@ -1,7 +1,8 @@
 """Trials of ideas: their runs on rendered clips of every kind of night, on real film, and for every seed.
 
-Truth of the dark clips only measures here; nothing is chosen with it. A run that is done is marked in its folder, so
-that a stopped call goes on. `configs/demo/trials.yaml` says what is tried, `slowfast.demo.trial_figures` what came out.
+Truth of the dark clips only measures here; nothing is chosen with it. The words of a run that is done stand in its
+folder, so that a stopped call goes on and a changed plan makes again what it changes. `configs/demo/trials.yaml` says
+what is tried, `slowfast.demo.trial_figures` what came out.
 """
 
 import shlex
@@ -16,6 +17,7 @@ from slowfast.demo.night import NIGHTS
 from slowfast.demo.results import VOTERS
 from slowfast.engine.checkpoint import load_checkpoint, save_checkpoint
 from slowfast.utils.errors import InputError
+from slowfast.utils.files import write_text
 from slowfast.utils.paths import REPO_ROOT
 
 REAL = "real"
@@ -185,7 +187,8 @@ def run_place(place: Place, plan: Mapping[str, Any], environment: Mapping[str, s
     """
 
     def run(folder: Path, words: list[str]) -> None:
-        if (folder / DONE).is_file():
+        mark, text = folder / DONE, shlex.join(words)
+        if mark.is_file() and mark.read_text(encoding="utf-8") == text:
             return
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / "trial.log", "w", encoding="utf-8") as log:
@@ -193,7 +196,7 @@ def run_place(place: Place, plan: Mapping[str, Any], environment: Mapping[str, s
             done = subprocess.run(command, cwd=REPO_ROOT, env=environment, stdout=log, stderr=log, check=False)
         if done.returncode:
             raise InputError(f"{folder / 'trial.log'}: this run of the trials failed; mend its cause and call again")
-        (folder / DONE).touch()
+        write_text(mark, text)
 
     def run_all(runs: list[Run]) -> None:
         with ThreadPoolExecutor(jobs) as pool:

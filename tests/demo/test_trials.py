@@ -1,6 +1,7 @@
 """The table of trials: what is compared with what, and when a trial wins."""
 
 import ast
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,13 +71,13 @@ def test_a_gamma_is_chosen_by_agreement_and_not_by_truth(place):
 
 def test_real_film_is_judged_by_agreement_alone(place):
     real = place._replace(night=trials.REAL)
-    plan = {"voters": ["a", "b"], "trials": {"gamma": {"gammas": [1], "against": "adapted"}}}
+    plan = {"voters": ["a", "b"], "trials": {"gamma": {"gammas": [1], "only": "rendered", "against": "adapted"}}}
     plan["trials"]["start"] = {"step": "exp_adapt_bn", "only": "real", "against": "adapted"}
     for voter, right, trial in (("a", 4, 4), ("b", 2, 4)):
         write(real.root / "exp_adapt_bn" / voter / f"{trials.POOL}.pkl", right)
         write(real.root / "start" / voter / f"{trials.POOL}.pkl", trial)
     found = trial_figures.figures(real, plan)
-    assert list(found) == ["start"], "a gamma chosen by agreement is not judged by it"
+    assert list(found) == ["start"]
     assert found["start"] == ({"agreement": pytest.approx(50.0)}, {"agreement": pytest.approx(100.0)})
     assert not trials.made_at(place, plan["trials"]["start"])
 
@@ -163,3 +164,29 @@ def test_nights_are_dark_and_depend_on_the_seed_alone(night):
     one, two = (NIGHTS[night](clip, np.random.default_rng(5)) for _ in range(2))
     assert one.dtype == np.uint8 and one.shape == clip.shape and one.mean() < 40
     np.testing.assert_array_equal(one, two)
+
+
+def test_a_finished_run_is_kept_until_its_plan_changes(place, monkeypatch):
+    plan = {**PLAN, "trials": {"sar": {"what": "sar", "tests": "1x1:::sar", "against": "adapted"}}}
+    started = []
+
+    def run(command, **_):
+        started.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(trials.subprocess, "run", run)
+    trials.run_place(place, plan, {}, 2)
+    first = len(started)
+    assert first == 1 + len(trials.VOTERS) + 1 + 2 * len(PLAN["voters"])
+    trials.run_place(place, plan, {}, 2)
+    assert len(started) == first
+    plan["trials"]["tent"] = {"what": "tent", "tests": "1x1:::tent", "against": "adapted"}
+    trials.run_place(place, plan, {}, 2)
+    assert len(started) == first + len(PLAN["voters"]), "the tests of the adapted networks, with one more"
+
+
+def test_a_run_that_fails_is_named_and_made_again(place, monkeypatch):
+    monkeypatch.setattr(trials.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=1))
+    with pytest.raises(InputError, match=r"rendered.trial\.log: this run of the trials failed"):
+        trials.run_place(place, PLAN, {}, 1)
+    assert not (place.root / "rendered" / trials.DONE).exists()
