@@ -1,6 +1,7 @@
 """What `slowfast.demo.trials` came to: accuracy on rendered dark clips, agreement on real film, one table."""
 
 import dataclasses
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,42 +31,58 @@ def read_voters(place: Place, plan: Mapping[str, Any], folder: str, file: str) -
     return names, voters
 
 
-def measured(place: Place, names: Sequence[str], voters: Sequence[np.ndarray]) -> Figures:
-    """Return what is known of the predictions of several networks, in percent.
+def measured(place: Place, plan: Mapping[str, Any], folder: str, suffix: str = "", share: float = 0) -> Figures:
+    """Return what is known of one test of several networks, in percent.
 
     Rendered clips have a truth: top-1 of the mean network and of the vote with equal weights. On real film nobody has
-    one, and the agreement of the networks beyond chance (Cohen's kappa) stands in for it.
+    one; there the agreement of the networks beyond chance (Cohen's kappa) on the pool stands in for it, and where the
+    folder's networks were trained, their mean top-1 on held-out light clips.
+
+    Args:
+        place: where.
+        plan: names the voters.
+        folder: of the runs.
+        suffix: what the PKL's name says of gamma and adaptation.
+        share: how far predictions are moved to equal class shares.
     """
+    names, voters = read_voters(place, plan, folder, f"{place.split}x8x56x1x1{suffix}")
+    voters = [(1 - share) * probs + share * align(probs) for probs in voters]
     if place.is_real:
-        return {"agreement": float(100 * kappa(voters)[np.triu_indices(len(voters), 1)].mean())}
+        light = [light_accuracy(place.root / folder / voter / "metrics.jsonl") for voter in plan["voters"]]
+        known = {} if None in light or suffix or share else {"light": float(np.mean(light))}
+        return {"agreement": float(100 * kappa(voters)[np.triu_indices(len(voters), 1)].mean()), **known}
     truth = read_truth(place.data / "test_truth.csv")
     labels = np.array([truth[name] for name in names])
     each = [accuracy(probs.argmax(1), labels) for probs in voters]
     return {"mean network": float(np.mean(each)), "vote": accuracy(sum(voters).argmax(1), labels)}
 
 
+def light_accuracy(metrics: Path) -> float | None:
+    """Return the last top-1 on held-out light clips that a training wrote; None where it has none."""
+    if not metrics.is_file():
+        return None
+    rows = map(json.loads, metrics.read_text(encoding="utf-8").splitlines())
+    found = [100 - row["top1_err"] for row in rows if row.get("split") == "val_dry" and "top1_err" in row]
+    return found[-1] if found else None
+
+
 def figures(place: Place, plan: Mapping[str, Any]) -> dict[str, tuple[Figures, Figures]]:
     """Return without and with every trial that is made at a place."""
-    plain = f"{place.split}x8x56x1x1"
-
-    def score(folder: str, suffix: str = "", share: float = 0) -> Figures:
-        names, voters = read_voters(place, plan, folder, plain + suffix)
-        return measured(place, names, [(1 - share) * probs + share * align(probs) for probs in voters])
-
     found = {}
     for name, trial in plan["trials"].items():
         if not made_at(place, trial):
             continue
-        without = score(FOLDERS[trial["against"]])
+        without = measured(place, plan, FOLDERS[trial["against"]])
         if "gammas" in trial:
             suffix = chosen_gamma(place, plan, trial)
-            found[name] = without, score("tested", suffix) if suffix else without
+            found[name] = without, measured(place, plan, "tested", suffix) if suffix else without
         elif "tests" in trial:
-            found[name] = without, score("tested", suffix_of(parse_also(tests_of(place, trial)[0])))
+            suffix = suffix_of(parse_also(tests_of(place, trial)[0]))
+            found[name] = without, measured(place, plan, "tested", suffix)
         elif "align" in trial:
-            found[name] = without, score("round_1", share=trial["align"])
+            found[name] = without, measured(place, plan, "round_1", share=trial["align"])
         else:
-            found[name] = without, score(name, "_bn-train_unlabel" if "average" in trial else "")
+            found[name] = without, measured(place, plan, name, "_bn-train_unlabel" if "average" in trial else "")
     return found
 
 
@@ -96,7 +113,8 @@ def table(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         plan: says what was tried.
     """
     columns = [(night, figure) for night in plan["nights"] for figure in ("mean network", "vote")]
-    columns += [(REAL, "agreement")] if any(found.get(REAL) for found in results.values()) else []
+    real = any(found.get(REAL) for found in results.values())
+    columns += [(REAL, figure) for figure in ("agreement", "light") if real]
     head = [f"{night}: {figure}" for night, figure in columns]
     lines = ["| trial | " + " | ".join([*head, "wins"]) + " |", "|---|" + "---|" * (len(head) + 1)]
     for name, trial in plan["trials"].items():
@@ -109,7 +127,7 @@ def table(results: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
 
 def _cell(pairs: Sequence[tuple[Figures, Figures]] | None, figure: str, night: str) -> tuple[str, bool | None]:
     """Return the text of a figure without and with a trial, and whether it is what a winner needs (None: not tried)."""
-    if not pairs:
+    if not pairs or not all(figure in found for pair in pairs for found in pair):
         return "–", None
     gains = [after[figure] - before[figure] for before, after in pairs]
     without = statistics.mean(before[figure] for before, _ in pairs)

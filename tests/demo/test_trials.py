@@ -1,6 +1,7 @@
 """The table of trials: what is compared with what, and when a trial wins."""
 
 import ast
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -80,6 +81,12 @@ def test_real_film_is_judged_by_agreement_alone(place):
     assert list(found) == ["start"]
     assert found["start"] == ({"agreement": pytest.approx(50.0)}, {"agreement": pytest.approx(100.0)})
     assert not trials.made_at(place, plan["trials"]["start"])
+    for folder, error in (("exp_adapt_bn", 60.0), ("start", 45.0)):
+        for voter in ("a", "b"):
+            rows = [{"split": "val_dry", "top1_err": value} for value in (90.0, error)] + [{"epoch": 1}]
+            (real.root / folder / voter / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    before, after = trial_figures.figures(real, plan)["start"]
+    assert (before["light"], after["light"]) == (40.0, 55.0)
 
 
 def pairs(*gains, without=(50.0, 60.0)):
@@ -104,8 +111,8 @@ def test_a_winner_must_not_lose_on_real_film():
     )
     text = trial_figures.table({"x": {"camera": good, "real": lost}, "y": {"real": lost}}, plan)
     assert text.splitlines()[2:] == [
-        "| idea x | 50.0 +2.5 ± 0.7 | 60.0 +2.5 ± 0.7 | 20.0 -5.5 ± 0.7 | no |",
-        "| idea y | – | – | 20.0 -5.5 ± 0.7 | – |",
+        "| idea x | 50.0 +2.5 ± 0.7 | 60.0 +2.5 ± 0.7 | 20.0 -5.5 ± 0.7 | – | no |",
+        "| idea y | – | – | 20.0 -5.5 ± 0.7 | – | – |",
     ]
 
 
