@@ -3,21 +3,17 @@
 import json
 import subprocess
 import sys
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from slowfast.demo.clip import DARK_DOMAIN, FPS, render_clip
-from slowfast.demo.dataset import DARK_CRF
-from slowfast.demo.encoding import write_h264
-from slowfast.demo.night import NIGHTS
+from slowfast.demo.dataset import ClipJob, render_all
 from slowfast.demo.other_motions import OTHER_MOTIONS
 from slowfast.demo.results import VOTERS, read_truth
 from slowfast.ensemble import load_predictions
-from slowfast.ensemble.predictions import Predictions, save_predictions
+from slowfast.ensemble.predictions import concatenate, save_predictions
 from slowfast.lists.tables import read_names
 from slowfast.utils.errors import InputError
 from slowfast.utils.files import write_text
@@ -36,15 +32,27 @@ class Kept(NamedTuple):
 
 def render_strangers(folder: Path, seed: int, count: int) -> Path:
     """Render dark clips of the motions of the pre-training and return their list, without labels."""
-    motions = list(OTHER_MOTIONS.values())
-    for index in range(count):
-        path = folder / "strangers" / f"stranger{index}.mp4"
-        if not path.is_file():
-            rng = np.random.default_rng([seed, zlib.crc32(b"strangers"), index])
-            clip = render_clip(rng, motions[index % len(motions)], DARK_DOMAIN)
-            write_h264(path, NIGHTS["camera"](clip, rng), fps=FPS, crf=DARK_CRF)
-    write_text(folder / "strangers.csv", "".join(f"stranger{index}.mp4,-1\n" for index in range(count)))
+    motions, names = list(OTHER_MOTIONS), [f"stranger{index}.mp4" for index in range(count)]
+    jobs = [
+        ClipJob(str(folder / "strangers" / name), seed, "strangers", index, motions[index % len(motions)], "camera")
+        for index, name in enumerate(names)
+    ]
+    render_all([job for job in jobs if not Path(job.path).is_file()], workers=1)
+    write_text(folder / "strangers.csv", "".join(f"{name},-1\n" for name in names))
     return folder / "strangers.csv"
+
+
+def call(words: Sequence[object], environment: dict[str, str], what: str) -> None:
+    """Run a tool of the project.
+
+    Raises:
+        InputError: it failed; its last words are given.
+    """
+    done = subprocess.run(
+        [sys.executable, *map(str, words)], cwd=REPO_ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise InputError(f"{what}: {done.stderr.strip().splitlines()[-1]}")
 
 
 def predict_strangers(work: Path, folder: Path, voter: str, environment: dict[str, str]) -> None:
@@ -60,29 +68,18 @@ def predict_strangers(work: Path, folder: Path, voter: str, environment: dict[st
     }
     words = ["tools/run_net.py", "--cfg", f"configs/demo/models/{voter}.yaml"]
     words += ["--cfg", "configs/demo/quick/exp_adapt_bn.yaml", *(word for pair in given.items() for word in pair)]
-    done = subprocess.run(
-        [sys.executable, *map(str, words)], cwd=REPO_ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise InputError(f"{voter} does not predict the strangers: {done.stderr.strip().splitlines()[-1]}")
+    call(words, environment, f"{voter} does not predict the strangers")
 
 
-def join(first: Predictions, second: Predictions) -> Predictions:
-    """Return the predictions of one network for two sets of clips, without labels."""
-    preds = np.concatenate([first.video_preds, second.video_preds])
-    names = [*first.video_names, *second.video_names]
-    return Predictions(preds, np.full(len(names), -1), names, first.score_kind, first.num_views)
-
-
-def keep_half(work: Path, folder: Path, predictions: Sequence[Path], options: Sequence[str]) -> Kept:
+def keep_half(
+    work: Path, folder: Path, predictions: Sequence[Path], options: Sequence[str], environment: dict[str, str]
+) -> Kept:
     """Select half of a pool with the tool that a round uses, and count what it holds."""
-    light = [str(work / "exp_adapt_bn" / voter / LIGHT) for voter in VOTERS]
+    light = [work / "exp_adapt_bn" / voter / LIGHT for voter in VOTERS]
     table = folder / "kept.csv"
-    words = ["gen_pseudo_tools/select_pseudo_labels.py", "--predictions", *map(str, predictions), "--light", *light]
-    words += ["--coverage", "0.5", "--output", str(table), *options]
-    done = subprocess.run([sys.executable, *words], cwd=REPO_ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(f"{table}: {done.stderr.strip().splitlines()[-1]}")
+    words = ["gen_pseudo_tools/select_pseudo_labels.py", "--predictions", *predictions, "--light", *light]
+    words += ["--coverage", "0.5", "--output", table, *options]
+    call(words, environment, str(table))
     truth = read_truth(work / "data" / "total_unlabel_truth.csv")
     names, labels = read_names(table)
     real = np.array([truth.get(name, -1) for name in names])
@@ -111,12 +108,12 @@ def measure(work: Path, shares: Sequence[float], environment: dict[str, str]) ->
     opened = [folder / f"{voter}.pkl" for voter in VOTERS]
     for voter, pool, path in zip(VOTERS, pools, opened):
         predict_strangers(work, folder, voter, environment)
-        save_predictions(path, join(pool, load_predictions(folder / voter / STRANGERS)))
+        save_predictions(path, concatenate([pool, load_predictions(folder / voter / STRANGERS)]))
     found = {}
     for share in (0.0, *shares):
         options = ["--unknown", str(share)] if share else []
-        found[f"open {share:g}"] = keep_half(work, folder, opened, options)
-        found[f"closed {share:g}"] = keep_half(work, folder, closed, options)
+        found[f"open {share:g}"] = keep_half(work, folder, opened, options, environment)
+        found[f"closed {share:g}"] = keep_half(work, folder, closed, options, environment)
     return found
 
 

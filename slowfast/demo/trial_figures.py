@@ -68,11 +68,12 @@ def light_accuracy(metrics: Path) -> float | None:
 
 def figures(place: Place, plan: Mapping[str, Any]) -> dict[str, tuple[Figures, Figures]]:
     """Return without and with every trial that is made at a place."""
+    trials = {name: trial for name, trial in plan["trials"].items() if made_at(place, trial)}
+    compared = {trial["against"] for trial in trials.values()}
+    baselines = {against: measured(place, plan, FOLDERS[against]) for against in compared}
     found = {}
-    for name, trial in plan["trials"].items():
-        if not made_at(place, trial):
-            continue
-        without = measured(place, plan, FOLDERS[trial["against"]])
+    for name, trial in trials.items():
+        without = baselines[trial["against"]]
         if "gammas" in trial:
             suffix = chosen_gamma(place, plan, trial)
             found[name] = without, measured(place, plan, "tested", suffix) if suffix else without

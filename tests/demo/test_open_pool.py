@@ -1,12 +1,14 @@
 """The open pool of a finished demo: strangers, joined predictions, what a selection holds, the table."""
 
+import os
+
 import numpy as np
 import pytest
 
 from slowfast.demo import open_pool
 from slowfast.demo.open_pool import Kept
 from slowfast.demo.results import VOTERS
-from slowfast.ensemble.predictions import Predictions, save_predictions
+from slowfast.ensemble.predictions import Predictions, concatenate, save_predictions
 from slowfast.utils.errors import InputError
 
 
@@ -27,7 +29,7 @@ def test_strangers_are_dark_clips_that_depend_on_the_seed(tmp_path):
 
 
 def test_joined_predictions_keep_their_order():
-    joined = open_pool.join(predictions(["a", "b"], [0, 1]), predictions(["c"], [2]))
+    joined = concatenate([predictions(["a", "b"], [0, 1]), predictions(["c"], [2])])
     assert joined.video_names == ["a", "b", "c"] and joined.video_preds.argmax(1).tolist() == [0, 1, 2]
     assert joined.video_labels.tolist() == [-1] * 3 and joined.score_kind == "logits"
 
@@ -48,7 +50,7 @@ def test_what_half_of_a_pool_holds_is_counted_with_the_truth(tmp_path):
         light = tmp_path / "exp_adapt_bn" / voter / open_pool.LIGHT
         light.parent.mkdir(parents=True)
         save_predictions(light, predictions([f"l{row}" for row in range(30)], np.arange(30) % 3, np.arange(30) % 3))
-    found = open_pool.keep_half(tmp_path, tmp_path, paths, [])
+    found = open_pool.keep_half(tmp_path, tmp_path, paths, [], dict(os.environ))
     kept = [row.split(",")[0] for row in (tmp_path / "kept.csv").read_text().split()]
     assert len(kept) == 20 and found.strangers == 5 * len([name for name in kept if name not in truth]) > 0
     assert found.right == 5 * len([name for name in kept if name in names[:20]]) > 0
