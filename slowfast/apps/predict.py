@@ -143,7 +143,7 @@ def predict_files(
             precision=predictor.precision,
             several=several_labels(cfg),
         )
-        scores_NK = predictor.predict(evaluator, network).video_preds
+        scores_NK = predictor.predict(evaluator, network, [range(views)])[0].video_preds
     divisor = views if cfg.DATA.ENSEMBLE_METHOD == "sum" else 1
     shares_NK = probabilities(scores_NK, cfg.TEST.SCORE, divisor)
     classes, least = class_names(cfg), threshold if several_labels(cfg) else 0.0

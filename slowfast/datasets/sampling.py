@@ -154,6 +154,16 @@ class FrameSampling:
         """Return the frames of all test views, int64 (V, T)."""
         return np.stack([self._view(length, view, num_views) for view in range(num_views)])
 
+    def places(self, few: int, many: int) -> tuple[int, ...]:
+        """Return which of `many` test views have the frames of `few` test views, whatever the video; empty: not all."""
+        if few == many:
+            return tuple(range(many))
+        if few != 1 or self.kind == "segment":
+            return ()
+        if self.kind == "dense" and not self.use_offset:
+            return (0,)
+        return (1,) if many == 3 else ()
+
     def _view(self, length: int, view: int, num_views: int) -> np.ndarray:
         """Return the frames of one test view."""
         if self.kind in _PER_SEGMENT:

@@ -1,6 +1,7 @@
 """Scores of every video of a split, over all its views and crops; no row is padded or repeated."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,20 @@ class Evaluator:
         self.clip_batch, self.score, self.method, self.max_failed = clip_batch, score, method, max_failed
         self.class_names, self.precision = class_names, precision
 
-    @torch.no_grad()
     def predict(self, model: nn.Module) -> Predictions:
-        """Return the predictions for every video; unreadable ones are NaN rows named in `failed`.
+        """Return the predictions for every video; see `predict_parts`."""
+        return self.predict_parts(model, [range(self.num_views)])[0]
+
+    @torch.no_grad()
+    def predict_parts(self, model: nn.Module, parts: Sequence[Sequence[int]]) -> list[Predictions]:
+        """Return the predictions from some of the clips of every video, for each of several choices of clips.
+
+        Args:
+            model: the network.
+            parts: numbers of the clips that count, 0..views x crops - 1, for each result.
+
+        Returns:
+            The predictions of every part; unreadable videos are NaN rows named in `failed`.
 
         Raises:
             InputError: more than `max_failed` of the videos cannot be read.
@@ -89,7 +101,7 @@ class Evaluator:
                 views.append(np.tile(np.arange(self.num_views), len(index)))
             progress.update(len(batch["index"]) + len(batch["failed"]))
         model.train(was_training)
-        return self._collect(scores, videos, views, failed)
+        return self._collect(scores, videos, views, failed, parts)
 
     def errors(self, model: nn.Module) -> dict[str, float]:
         """Return errors in percent over the labelled, readable videos; the first one is to be small.
@@ -130,8 +142,10 @@ class Evaluator:
                 f"DATA.MAX_FAILED {self.max_failed}; the first is {name} ({reason}); run tools/check_videos.py"
             )
 
-    def _collect(self, scores: list, videos: list, views: list, failed: list) -> Predictions:
-        """Gather the clips of all processes and make one row per video."""
+    def _collect(
+        self, scores: list, videos: list, views: list, failed: list, parts: Sequence[Sequence[int]]
+    ) -> list[Predictions]:
+        """Gather the clips of all processes and make one row per video, for each part."""
         nothing = np.zeros((0, self.num_classes), np.float32)
         local = (
             np.concatenate([nothing, *scores]),
@@ -140,26 +154,37 @@ class Evaluator:
             failed,
         )
         gathered = distributed.gather(local)
-        failed = sorted({tuple(item) for part in gathered for item in part[3]})
-        rows = aggregate_views(
-            np.concatenate([part[0] for part in gathered]),
-            np.concatenate([part[1] for part in gathered]),
-            np.concatenate([part[2] for part in gathered]),
-            num_videos=len(self.names),
-            num_views=self.num_views,
-            method=self.method,
-            failed=[index for index, _, _ in failed],
-        )
-        for _, name, reason in failed:
+        scores_MK, video_M, view_M = (np.concatenate([one[place] for one in gathered]) for place in range(3))
+        unread = sorted({tuple(item) for one in gathered for item in one[3]})
+        for _, name, reason in unread:
             logger.warning("could not read %s: %s", name, reason)
+        results = []
+        for part in parts:
+            place_V = np.full(self.num_views, -1)
+            place_V[list(part)] = np.arange(len(part))
+            kept_M = place_V[view_M] >= 0
+            rows_NK = aggregate_views(
+                scores_MK[kept_M],
+                video_M[kept_M],
+                place_V[view_M[kept_M]],
+                num_videos=len(self.names),
+                num_views=len(part),
+                method=self.method,
+                failed=[index for index, _, _ in unread],
+            )
+            results.append(self._predictions(rows_NK, len(part), [name for _, name, _ in unread]))
+        return results
+
+    def _predictions(self, rows_NK: np.ndarray, num_views: int, failed: list[str]) -> Predictions:
+        """Return rows of scores as predictions of this split."""
         return Predictions(
-            video_preds=rows,
+            video_preds=rows_NK,
             video_labels=self.labels,
             video_names=list(self.names),
             score_kind=self.score,
-            num_views=self.num_views,
+            num_views=num_views,
             class_names=self.class_names,
-            failed=[name for _, name, _ in failed],
+            failed=failed,
             precision=self.precision.name,
             video_targets=self.targets,
             source=f"split {self.split}",

@@ -14,6 +14,7 @@ from torch import nn
 
 from slowfast.config import TestSetting
 from slowfast.datasets.loader import build_loader, build_pool_loader, gamma_of
+from slowfast.datasets.sampling import FrameSampling
 from slowfast.datasets.sources import Sources
 from slowfast.datasets.splits import is_light, kind_of_clips
 from slowfast.engine.adapt import ADAPTATIONS, Adaptation, Pool
@@ -21,7 +22,7 @@ from slowfast.engine.build import build_evaluator, resolve_tests, test_precision
 from slowfast.engine.checkpoint import CheckpointFolder, unwrap, verify_checkpoint
 from slowfast.engine.evaluator import Evaluator
 from slowfast.engine.methods.trunk_cache import stored_loader
-from slowfast.engine.parents import is_made, origin_of_test
+from slowfast.engine.parents import Origin, is_made, origin_of_test
 from slowfast.engine.run import BEST
 from slowfast.ensemble.predictions import Predictions, save_predictions
 from slowfast.models import build_model, load_trained_weights
@@ -144,13 +145,19 @@ class Predictor:
             loader = (views if adaptation.training_views else build_pool_loader)(self.cfg, split, gamma=gamma)
         return Pool(loader, limit=adaptation.limit, clips_of=lambda batch: batch["clips"].to(self.device), name=split)
 
-    def predict(self, evaluator: Evaluator, network: nn.Module) -> Predictions:
-        """Return the predictions of a network.
+    def predict(self, evaluator: Evaluator, network: nn.Module, parts: Sequence[Sequence[int]]) -> list[Predictions]:
+        """Return the predictions of a network from some of the clips of every video, for each choice of clips.
 
         Raises:
             InputError: no readable video has finite scores.
         """
-        predictions = evaluator.predict(network)
+        results = evaluator.predict_parts(network, parts)
+        for predictions in results:
+            self._check_finite(predictions, evaluator.split)
+        return results
+
+    def _check_finite(self, predictions: Predictions, split: str) -> None:
+        """Warn of videos without finite scores; see `predict`."""
         failed = set(predictions.failed)
         wrong = [
             name
@@ -158,12 +165,11 @@ class Predictor:
             if missing and name not in failed
         ]
         if not wrong:
-            return predictions
-        text = f"{evaluator.split}: {len(wrong)} videos have scores that are NaN or infinite ({self.precision.name})"
+            return
+        text = f"{split}: {len(wrong)} videos have scores that are NaN or infinite ({self.precision.name})"
         if len(wrong) == len(predictions.video_names) - len(failed):
             raise InputError(f"{text}, all that can be read: set TEST.MIXED_PRECISION off, or use other weights")
         logger.warning("%s, their rows cannot be used: %s", text, ", ".join(wrong[:10]))
-        return predictions
 
     def _as_run(self, model: nn.Module) -> nn.Module:
         """Return a copy for evaluation, in the forms of the device."""
@@ -225,13 +231,25 @@ def _left_out(cfg: CfgNode, setting: TestSetting, model: nn.Module) -> bool:
     return True
 
 
+@dataclasses.dataclass(frozen=True)
+class _Planned:
+    """A test that is still to do: its setting, exponent of the gamma correction, PKL, and what that is made from."""
+
+    setting: TestSetting
+    gamma: float
+    path: Path
+    origin: Origin
+
+
 def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, sources: Sources) -> None:
     """Test the chosen weights on TEST.DATA_SELECT and TEST.ALSO; each gives one PKL in `output`.
 
-    One that is there already, made by this code from the same weights, clips and settings, stays.
+    One that is there already, made by this code from the same weights, clips and settings, stays. Tests whose clips are
+    among those of another (the middle view and crop of 3x3 are all of 1x1) are done together.
     """
     weights = test_checkpoint(cfg, output)
     predictor = Predictor.load(cfg, weights, device, model=model)
+    to_do = []
     for setting in resolve_tests(cfg):
         gamma = gamma_of(cfg, setting.split, "test") if setting.gamma is None else setting.gamma
         size = f"{cfg.DATA.NUM_FRAMES}x{cfg.DATA.TEST_CROP_SIZE}x{setting.views}x{setting.crops}"
@@ -242,19 +260,26 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, sou
         origin = distributed.from_main(functools.partial(origin_of_test, cfg, sources, setting, weights, **how))
         if distributed.from_main(functools.partial(is_made, path, origin.made_of)):
             logger.info("%s is there, made from these weights, clips and settings", path.name)
-            continue
-        predictions = _predictions(predictor, setting, gamma)
-        if distributed.is_main():
-            save_predictions(path, dataclasses.replace(predictions, made_of=origin.made_of.as_plain(marks=False)))
-            origin.record(path)
-            _log_test(path.stem, predictions, kind_of_clips(setting.split, cfg.DATA.SPLITS))
-            _write_confusion(path, predictions)
+        else:
+            to_do.append(_Planned(setting, gamma, path, origin))
+    while to_do:
+        done = _predictions(predictor, to_do)
+        for planned, predictions in done if distributed.is_main() else ():
+            made_of = planned.origin.made_of.as_plain(marks=False)
+            save_predictions(planned.path, dataclasses.replace(predictions, made_of=made_of))
+            planned.origin.record(planned.path)
+            _log_test(planned.path.stem, predictions, kind_of_clips(planned.setting.split, cfg.DATA.SPLITS))
+            _write_confusion(planned.path, predictions)
+        to_do = [one for one in to_do if all(one is not planned for planned, _ in done)]
 
 
-def _predictions(predictor: Predictor, setting: TestSetting, gamma: float) -> Predictions:
-    """Return the predictions of a test, which are the same in the run that trained and in a later one."""
+def _predictions(predictor: Predictor, to_do: Sequence[_Planned]) -> list[tuple[_Planned, Predictions]]:
+    """Return the predictions of the first test and of all that share its clips, which are the same in a later run."""
     cfg, network = predictor.cfg, predictor.network
     distributed.seed_generators(cfg.RNG_SEED)
+    alike = [one for one in to_do if _same_clips(one, to_do[0])]
+    widest = max(alike, key=lambda one: one.setting.views * one.setting.crops)
+    setting = widest.setting
     if setting.adapt:
         adaptation = find_adaptation(cfg, setting.adapt, predictor.model)
         network = predictor.adapted(adaptation, predictor.pool(adaptation, setting.adapt_split, gamma=setting.gamma))
@@ -265,12 +290,34 @@ def _predictions(predictor: Predictor, setting: TestSetting, gamma: float) -> Pr
         predictor.device,
         views=setting.views,
         crops=setting.crops,
-        gamma=gamma,
+        gamma=widest.gamma,
         score=cfg.TEST.SCORE,
     )
+    sampling = evaluator.loader.dataset.sampling
     if not setting.adapt:
         evaluator.loader = predictor.stored(evaluator.loader)
-    return predictor.predict(evaluator, network)
+    parts = [(one, _clips_of(one.setting, setting, sampling)) for one in alike]
+    parts = [(one, clips) for one, clips in parts if clips]
+    for one, _ in parts:
+        if one is not widest:
+            logger.info("%s: from some of the clips of %s", one.path.stem, widest.path.stem)
+    return [
+        (one, predictions)
+        for (one, _), predictions in zip(parts, predictor.predict(evaluator, network, [clips for _, clips in parts]))
+    ]
+
+
+def _same_clips(one: _Planned, other: _Planned) -> bool:
+    """Return whether two tests differ in nothing but the number of views and crops."""
+    same = {"views": other.setting.views, "crops": other.setting.crops}
+    return dataclasses.replace(one.setting, **same) == other.setting
+
+
+def _clips_of(setting: TestSetting, widest: TestSetting, sampling: FrameSampling) -> list[int]:
+    """Return the numbers of the clips of a test among those of another one; empty: they are not all there."""
+    crops = range(widest.crops) if setting.crops == widest.crops else (1,) if setting.crops == 1 else ()
+    views = sampling.places(setting.views, widest.views)
+    return [view * widest.crops + crop for view in views for crop in crops]
 
 
 def test_checkpoint(cfg: CfgNode, output: Path) -> Path:

@@ -102,3 +102,16 @@ def test_frame_sampling_chooses_the_rule():
     assert FrameSampling("dense", 8, 2).test(100, 1).tolist() == [dense_indices(100, 8, 2, 0, 1).tolist()]
     plain = FrameSampling("dense", 8, 2, use_offset=False).test(100, 3)
     assert plain.tolist() == [dense_indices_no_offset(100, 8, 2, v, 3).tolist() for v in range(3)]
+
+
+@pytest.mark.parametrize("kind", ["uniform", "dense", "segment"])
+@pytest.mark.parametrize("use_offset", [True, False])
+def test_views_that_a_test_shares_with_a_larger_one_have_the_same_frames(kind, use_offset):
+    sampling, lengths = FrameSampling(kind, 8, 2, use_offset), range(1, 500)
+    for few, many in [(1, 1), (1, 2), (1, 3), (1, 5), (2, 2), (3, 5)]:
+        places = sampling.places(few, many) if kind != "segment" or many < 3 else ()
+        assert len(places) in (0, few)
+        for length in lengths if places else ():
+            chosen_VT = sampling.test(length, many)[list(places)]
+            np.testing.assert_array_equal(sampling.test(length, few), chosen_VT, err_msg=f"{few} of {many}, {length}")
+    assert sampling.places(1, 3) == {"uniform": (1,), "dense": (1,) if use_offset else (0,), "segment": ()}[kind]

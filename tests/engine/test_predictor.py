@@ -185,3 +185,30 @@ def test_confusions_stand_beside_a_labelled_test(tmp_path):
     unlabelled = Predictions(scores, np.full(4, -1), ["a", "b", "c", "d"], class_names=["x", "y", "z"])
     predictor._write_confusion(tmp_path / "none.pkl", unlabelled)
     assert not list(tmp_path.glob("none*"))
+
+
+def test_tests_whose_clips_another_has_are_done_together(run, state, tmp_path):
+    path = saved(tmp_path / "w.pth", state)
+    first = ("TRAIN.ENABLE", "False", "TEST.CHECKPOINT_FILE_PATH", path, "TEST.DATA_SELECT", "test")
+    small = ("TEST.NUM_ENSEMBLE_VIEWS", "1", "TEST.NUM_SPATIAL_CROPS", "1")
+    wide = "['test:1x3', 'test:3x3', 'test:3x3:1', 'test:1x1:1', 'test:2x1']"
+    assert run("together", *first, *small, "TEST.ALSO", wide) == 0, run.log("together")
+    parts = [
+        line.split("] ")[-1].split("INFO]")[-1] for line in run.log("together").splitlines() if "from some" in line
+    ]
+    assert len(parts) == 3, (
+        parts
+    )  # 1x1 and 1x3 from 3x3, 1x1 without gamma from 3x3 without it; 2x1 has clips of its own
+    assert sum("_gamma1" in line for line in parts) == 1 and not any("x2x1" in line for line in parts)
+    for also in ("[]", "['test:1x3']", "['test:1x1:1']"):
+        assert run("alone", *first, *small, "TEST.ALSO", also) == 0, run.log("alone")
+    for file in sorted((tmp_path / "alone").glob("*.pkl")):
+        one, other = load_predictions(file), load_predictions(tmp_path / "together" / file.name)
+        np.testing.assert_allclose(one.video_preds, other.video_preds, rtol=1e-5, atol=1e-5)
+        assert (one.num_views, one.video_names, one.failed) == (other.num_views, other.video_names, other.failed)
+        assert one.made_of == other.made_of
+    assert len(list((tmp_path / "alone").glob("*.pkl"))) == 3
+    assert len(list((tmp_path / "together").glob("*.pkl"))) == 6
+    before = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "together").glob("*.pkl")}
+    assert run("together", *first, *small, "TEST.ALSO", wide) == 0
+    assert before == {file.name: file.stat().st_mtime_ns for file in (tmp_path / "together").glob("*.pkl")}
