@@ -12,8 +12,11 @@ from slowfast.utils import cli
 from slowfast.utils.paths import repo_path
 
 REPO = Path(__file__).resolve().parents[1]
-# Epochs where they are not those of configs/demo/pretrain.yaml.
-EPOCHS = {"sf32_k700": 8}
+# Two passes over clips of their own: seed of the clips, configuration, and the epochs where they are not its.
+PASSES = (
+    (1000, "configs/demo/pretrain.yaml", {"sf32_k700": 8}),
+    (1001, "configs/demo/pretrain_further.yaml", {"uniformer_b32_k600": 8}),
+)
 VOTERS = tuple(voter.name for voter in schedule_voters(repo_path("workflow/demo.yaml"))[0])
 
 
@@ -28,21 +31,29 @@ def main() -> None:
     parser.add_argument("--work", default="output/pretrain", help="folder of clips and checkpoints (output/pretrain)")
     parser.add_argument("--weights", default="configs/demo/weights", help="folder of the exported weights")
     args = parser.parse_args()
-    render = ["tools/render_demo_data.py", "--output", f"{args.work}/data", "--seed", "1000", "--mode", "full"]
-    call([*render, "--other-motions"])
+    folders = [f"{args.work}/{seed}" for seed, _, _ in PASSES]
+    for (seed, _, _), folder in zip(PASSES, folders):
+        render = ["tools/render_demo_data.py", "--output", f"{folder}/data", "--seed", str(seed), "--mode", "full"]
+        call([*render, "--other-motions"])
     for voter in args.voter or VOTERS:
-        out = f"{args.work}/{voter}"
-        configs = [f"configs/demo/models/{voter}.yaml", "configs/demo/pretrain.yaml"]
-        settings = {
-            "OUTPUT_DIR": out,
-            "DATA.PATH_PREFIX": f"{args.work}/data",
-            "DATA.CACHE_DIR": f"{args.work}/cache",
-            "TRAIN.CHECKPOINT_FILE_PATH": "",
-            **({"SOLVER.MAX_EPOCH": str(EPOCHS[voter])} if voter in EPOCHS else {}),
-        }
-        options = [word for pair in settings.items() for word in pair]
-        call(["tools/run_net.py", *(word for path in configs for word in ("--cfg", path)), *options])
-        export(REPO / out, REPO / args.weights, voter)
+        before = ""
+        for (_, config, epochs), folder in zip(PASSES, folders):
+            train(voter, config, folder, before, epochs.get(voter, 0))
+            before = f"{folder}/{voter}/best.pyth"
+        export([REPO / folder / voter for folder in folders], REPO / args.weights, voter)
+
+
+def train(voter: str, config: str, folder: str, before: str, epochs: int) -> None:
+    """Train a network on the clips of a folder, from the weights `before` or from random ones."""
+    settings = {
+        "OUTPUT_DIR": f"{folder}/{voter}",
+        "DATA.PATH_PREFIX": f"{folder}/data",
+        "DATA.CACHE_DIR": f"{folder}/cache",
+        "TRAIN.CHECKPOINT_FILE_PATH": before,
+        **({"SOLVER.MAX_EPOCH": str(epochs)} if epochs else {}),
+    }
+    configs = ["--cfg", f"configs/demo/models/{voter}.yaml", "--cfg", config]
+    call(["tools/run_net.py", *configs, *(word for pair in settings.items() for word in pair)])
 
 
 def call(command: list[str]) -> None:
@@ -61,18 +72,19 @@ def _stored_type(name: str, value: Any) -> Any:
     return torch.float8_e4m3fn if "res_nl4" in name else torch.float16
 
 
-def export(run: Path, folder: Path, voter: str) -> None:
-    """Write the best weights as float16 safetensors and the measurements of the run as a log."""
+def export(runs: list[Path], folder: Path, voter: str) -> None:
+    """Write the best weights of the last run as float16 safetensors and the measurements of all as a log."""
     from safetensors.torch import save_file
 
     from slowfast.engine.checkpoint import load_checkpoint
     from slowfast.utils.files import atomic_write
 
-    state = load_checkpoint(run / "best.pyth")["model_state"]
+    state = load_checkpoint(runs[-1] / "best.pyth")["model_state"]
     half = {name: value.to(_stored_type(name, value)) for name, value in state.items()}
     with atomic_write(folder / f"{voter}.safetensors") as aside:
         save_file({name: value.contiguous() for name, value in half.items()}, str(aside))
-    epochs = [line for line in (run / "metrics.jsonl").read_text().splitlines() if '"train_iter"' not in line]
+    lines = [line for run in runs for line in (run / "metrics.jsonl").read_text().splitlines()]
+    epochs = [line for line in lines if '"train_iter"' not in line]
     (folder / f"{voter}.log.jsonl").write_text("\n".join(epochs) + "\n", encoding="utf-8")
     size = sum(value.numel() for value in half.values())
     print(f"{folder / voter}.safetensors: {size:,} values")

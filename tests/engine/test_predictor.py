@@ -193,12 +193,9 @@ def test_tests_whose_clips_another_has_are_done_together(run, state, tmp_path):
     small = ("TEST.NUM_ENSEMBLE_VIEWS", "1", "TEST.NUM_SPATIAL_CROPS", "1")
     wide = "['test:1x3', 'test:3x3', 'test:3x3:1', 'test:1x1:1', 'test:2x1']"
     assert run("together", *first, *small, "TEST.ALSO", wide) == 0, run.log("together")
-    parts = [
-        line.split("] ")[-1].split("INFO]")[-1] for line in run.log("together").splitlines() if "from some" in line
-    ]
-    assert len(parts) == 3, (
-        parts
-    )  # 1x1 and 1x3 from 3x3, 1x1 without gamma from 3x3 without it; 2x1 has clips of its own
+    # 1x1 and 1x3 come from 3x3, 1x1 without gamma from 3x3 without it; 2x1 has clips of its own.
+    parts = [line.split("INFO]")[-1] for line in run.log("together").splitlines() if "from some" in line]
+    assert len(parts) == 3, parts
     assert sum("_gamma1" in line for line in parts) == 1 and not any("x2x1" in line for line in parts)
     for also in ("[]", "['test:1x3']", "['test:1x1:1']"):
         assert run("alone", *first, *small, "TEST.ALSO", also) == 0, run.log("alone")
