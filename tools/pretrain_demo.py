@@ -15,7 +15,7 @@ REPO = Path(__file__).resolve().parents[1]
 # Two passes over clips of their own: seed of the clips, configuration, and the epochs where they are not its.
 PASSES = (
     (1000, "configs/demo/pretrain.yaml", {"sf32_k700": 8}),
-    (1001, "configs/demo/pretrain_further.yaml", {"uniformer_b32_k600": 8}),
+    (1001, "configs/demo/pretrain_further.yaml", {"uniformer_b32_k600": 6, "sf32_k700": 7}),
 )
 VOTERS = tuple(voter.name for voter in schedule_voters(repo_path("workflow/demo.yaml"))[0])
 
