@@ -44,8 +44,16 @@ def script(tmp_path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interruptible():
+    """What is started here listens to SIGINT, also where the tests run in the background of a shell, which do not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
-def environment():
+def environment(interruptible):
     """The environment below a warm process that has loaded `decimal`, which no tool loads itself."""
     with warm_jobs(os.environ, ("decimal", "module_that_is_nowhere")) as environment:
         assert VARIABLE in environment
