@@ -274,7 +274,10 @@ def test(cfg: CfgNode, model: nn.Module, output: Path, device: torch.device, sou
 
 
 def _predictions(predictor: Predictor, to_do: Sequence[_Planned]) -> list[tuple[_Planned, Predictions]]:
-    """Return the predictions of the first test and of all that share its clips, which are the same in a later run."""
+    """Return the predictions of the widest of the tests that are like the first one, and of those that it contains.
+
+    They are those of a later run, up to rounding where that has other tests to do.
+    """
     cfg, network = predictor.cfg, predictor.network
     distributed.seed_generators(cfg.RNG_SEED)
     alike = [one for one in to_do if _same_clips(one, to_do[0])]
@@ -301,10 +304,8 @@ def _predictions(predictor: Predictor, to_do: Sequence[_Planned]) -> list[tuple[
     for one, _ in parts:
         if one is not widest:
             logger.info("%s: from some of the clips of %s", one.path.stem, widest.path.stem)
-    return [
-        (one, predictions)
-        for (one, _), predictions in zip(parts, predictor.predict(evaluator, network, [clips for _, clips in parts]))
-    ]
+    found = predictor.predict(evaluator, network, [clips for _, clips in parts])
+    return [(one, predictions) for (one, _), predictions in zip(parts, found)]
 
 
 def _same_clips(one: _Planned, other: _Planned) -> bool:

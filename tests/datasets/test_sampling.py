@@ -109,7 +109,7 @@ def test_frame_sampling_chooses_the_rule():
 def test_views_that_a_test_shares_with_a_larger_one_have_the_same_frames(kind, use_offset):
     sampling, lengths = FrameSampling(kind, 8, 2, use_offset), range(1, 500)
     for few, many in [(1, 1), (1, 2), (1, 3), (1, 5), (2, 2), (3, 5)]:
-        places = sampling.places(few, many) if kind != "segment" or many < 3 else ()
+        places = sampling.places(few, many)
         assert len(places) in (0, few)
         for length in lengths if places else ():
             chosen_VT = sampling.test(length, many)[list(places)]
