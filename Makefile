@@ -31,7 +31,7 @@ clean-demo:
 	rm -rf output/demo
 
 test: install
-	"$$VENV/bin/python" -m pytest
+	"$$VENV/bin/python" tests/halves.py
 
 test-slow: install
 	"$$VENV/bin/python" -m pytest -m slow

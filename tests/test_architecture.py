@@ -1,6 +1,7 @@
 """The house: floors, sizes, what imports without torch, no configuration key that nothing reads."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from functools import cache
@@ -144,3 +145,18 @@ def test_every_configuration_key_is_read(key):
     if key.startswith(("DATA.GAMMA.", "DATA.SPLITS.")):
         parts = parts[:2]
     assert any(set(parts[-2:]) <= words for words in outside), "nothing reads it"
+
+
+def test_the_two_halves_of_the_tests_are_all_of_them():
+    """`make test` runs two processes; no folder is left out or run twice, and every name of the first one exists."""
+    path = REPO / "tests/halves.py"
+    spec = importlib.util.spec_from_file_location("halves", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    first, second = module.halves()
+    assert not set(first) & set(second)
+    assert {path.name for path in first} == set(module.FIRST)
+    tests = {path for path in TESTS if path.name.startswith("test_")}
+    assert tests == {
+        path for half in (*first, *second) for path in ([half] if half.is_file() else half.glob("**/test_*.py"))
+    }
