@@ -69,8 +69,8 @@ class FrameSource:
             chosen = clip is not None and len(clip) == length  # a second choice would be another one
             frames_THWC = video.get_frames(indices if chosen else choose(length))
             fits = frames_THWC[0].nbytes * length <= MAX_STORED_BYTES
-            # A clip that is read in part is read again, so that every run says so.
-            if stored is not None and fits and not video.problems:
+            # A clip that is read in part is read again, so that every run says so; another process may have stored it.
+            if stored is not None and fits and not video.problems and _load_stored(stored) is None:
                 self._store(stored, video.get_frames(np.arange(length)))
         finally:
             video.close()
