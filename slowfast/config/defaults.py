@@ -237,6 +237,7 @@ _C.TRAIN.LABELLED_BALANCED = False  # draw labelled clips with equal class share
 _C.TRAIN.CLASS_WEIGHTS = []  # one factor per class on the loss of labelled clips; empty: all count alike
 _C.TRAIN.ACCUMULATE = 1  # parts that a batch is computed in, one after the other: less memory, the same step
 _C.TRAIN.FREEZE = []  # beginnings of parameter names that stay as they are, whole parts such as blocks.0
+_C.TRAIN.FIT_HEAD = False  # fit the head to features of the labelled clips before the first step
 _C.TRAIN.PROBE = False  # train the head alone, on a trunk that stays as it is (also its dropout and BatchNorm)
 _C.TRAIN.DETERMINISTIC = False  # only algorithms that give the same bits every time, also on GPUs (slower)
 _C.TRAIN.MIXED_PRECISION = "auto"  # auto (fp16 on GPUs as published, off on the CPU), off, fp16 or bf16

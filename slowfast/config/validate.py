@@ -344,6 +344,8 @@ def _wrong_trunk(cfg: CfgNode) -> Iterator[str]:
         yield "DATA.FEATURE_CACHE holds what a trunk gives that stays as it is: set TRAIN.PROBE True, or no folder"
     if cfg.DATA.FEATURE_CACHE and cfg.MIXUP.ENABLE and cfg.MIXUP.PROB:
         yield "MIXUP mixes clips, and DATA.FEATURE_CACHE holds none: set MIXUP.PROB 0.0 (labels stay smoothed)"
+    if cfg.TRAIN.FIT_HEAD and several_labels(cfg):
+        yield "TRAIN.FIT_HEAD fits one label a clip, and MODEL.LOSS_FUNC has several: set it False"
     if cfg.TRAIN.PROBE and cfg.LORA.RANK:
         yield "TRAIN.PROBE leaves the trunk as it is and LORA.RANK changes it: set one of them only"
 

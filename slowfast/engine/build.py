@@ -295,6 +295,12 @@ def build_evaluator(
     )
 
 
+def build_head_evaluator(cfg: CfgNode, device: torch.device) -> Evaluator:
+    """Return an evaluator of the labelled clips that a training reads, as they are: for TRAIN.FIT_HEAD."""
+    reads = next(one for one in reads_of(cfg).values() if one.labelled)
+    return build_evaluator(cfg, reads.split, reads.role, device)
+
+
 def targets_of(records: Sequence[ClipRecord], num_classes: int) -> np.ndarray:
     """Return the labels of clips that may have several, float32 (N, K): 1 for each, 0 elsewhere, NaN where unknown."""
     unknown_K = np.full(num_classes, np.nan, np.float32)

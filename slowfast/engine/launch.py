@@ -14,8 +14,9 @@ from torch import nn
 
 from slowfast.config import dump_config
 from slowfast.datasets.sources import Sources
-from slowfast.engine.build import build_method, build_trainer, start_path
+from slowfast.engine.build import build_head_evaluator, build_method, build_trainer, start_path
 from slowfast.engine.checkpoint import load_checkpoint, rng_state, save_checkpoint, set_rng_state, stored_training
+from slowfast.engine.methods.first_head import fit_head
 from slowfast.engine.parents import START, Origin, complete_record, origin_of_training
 from slowfast.engine.predictor import check_adaptations, test
 from slowfast.engine.preflight import check_inputs, explain_memory, explain_sizes
@@ -155,6 +156,8 @@ def train(
     fresh = state is None
     if fresh:
         state = load_start(cfg, model)
+        if cfg.TRAIN.FIT_HEAD and state is None:
+            fit_head(model, build_head_evaluator(cfg, device))
     trainer = build_trainer(cfg, model, output, device, origin)
     if fresh:
         distributed.from_main(lambda: start_over(cfg, output))
