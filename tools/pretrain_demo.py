@@ -12,10 +12,12 @@ from slowfast.utils import cli
 from slowfast.utils.paths import repo_path
 
 REPO = Path(__file__).resolve().parents[1]
-# Two passes over clips of their own: seed of the clips, configuration, and the epochs where they are not its.
+# Passes over clips of their own: seed of the clips, configuration, and the epochs where they are not its.
+_FURTHER = "configs/demo/pretrain_further.yaml"
 PASSES = (
     (1000, "configs/demo/pretrain.yaml", {"sf32_k700": 8}),
-    (1001, "configs/demo/pretrain_further.yaml", {"uniformer_b32_k600": 6, "sf32_k700": 7}),
+    (1001, _FURTHER, {"uniformer_b32_k600": 6, "sf32_k700": 7}),
+    (1002, _FURTHER, {"uniformer_b32_ssv2": 5, "uniformer_b32_k600": 6, "mvit_b32_k600": 12, "sf32_k700": 7}),
 )
 VOTERS = tuple(voter.name for voter in schedule_voters(repo_path("workflow/demo.yaml"))[0])
 
