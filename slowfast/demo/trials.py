@@ -107,7 +107,7 @@ def adaptation(place: Place, plan: Mapping[str, Any], voter: str, out: str = "ex
     if not place.is_real and place.night != plan["nights"][0]:
         first = place.root.parent / f"{plan['nights'][0]}-seed{place.seed}" / out / voter / "best.pyth"
         options += (
-            f" TRAIN.CHECKPOINT_FILE_PATH '{first}' TRAIN.STEPS_PER_EPOCH 1 SOLVER.MAX_EPOCH 1"
+            f" TRAIN.CHECKPOINT_FILE_PATH '{first}' TRAIN.FIT_HEAD False TRAIN.STEPS_PER_EPOCH 1 SOLVER.MAX_EPOCH 1"
             " SOLVER.BASE_LR 1e-9 SOLVER.COSINE_END_LR 1e-10 SOLVER.WARMUP_EPOCHS 0.0"
         )
     return training(place, "exp_adapt_bn", voter, out, options)
