@@ -58,7 +58,7 @@ def test_the_targets_of_make(checkout, tmp_path, place):
     assert called(["make", "demo", *venv, seed, "DEMO=a b"], checkout) == [
         "tools/demo.py", "--seed", seed.removeprefix("SEED="), "--mode", "a b",
     ]  # fmt: skip
-    assert called(["make", "test", *venv], checkout) == ["-m", "pytest"]
+    assert called(["make", "test", *venv], checkout) == ["tests/halves.py"]
     assert called(["make", "lint", *venv], checkout) == ["check", ".", "format", "--check", "."]
     assert nothing_was_run(tmp_path)
 
